@@ -1,0 +1,102 @@
+// Package postgres opens connection pools that act as one domain's role, and runs transactions that survive
+// serialisation failures and deadlocks.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Querier is what a statement needs: a pool, a connection or a transaction.
+type Querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Config is how a pool connects.
+type Config struct {
+	URL string
+	// Role is the PostgreSQL role every statement runs as; empty keeps the login role.
+	Role string
+	// MaxConns bounds the pool; 0 takes pgx's default.
+	MaxConns int32
+	// Relaxed lets commits be acknowledged before they are on disk (synchronous_commit off). Only for rows whose
+	// loss in a crash nobody was promised against: carts, relay marks.
+	Relaxed bool
+	// Tracer sees every statement; nil for none.
+	Tracer pgx.QueryTracer
+}
+
+// Open returns a pool without waiting for the server to be reachable.
+func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	params := cfg.ConnConfig.RuntimeParams
+	if c.Role != "" {
+		params["role"] = c.Role
+	}
+	if c.Relaxed {
+		params["synchronous_commit"] = "off"
+	}
+	params["timezone"] = "UTC"
+	params["idle_in_transaction_session_timeout"] = "15s"
+	params["statement_timeout"] = "30s"
+	cfg.ConnConfig.ConnectTimeout = 2 * time.Second
+	cfg.ConnConfig.Tracer = c.Tracer
+	if c.MaxConns > 0 {
+		cfg.MaxConns = c.MaxConns
+	}
+	cfg.MaxConnIdleTime = 5 * time.Minute
+	return pgxpool.NewWithConfig(ctx, cfg)
+}
+
+// attempts is how often InTx runs its function before a deadlock or serialisation failure is given back.
+const attempts = 4
+
+// InTx runs fn in a transaction and commits it. A deadlock or serialisation failure runs fn again, so fn must
+// have no effect outside the transaction.
+func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, pool, fn)
+		if err == nil || attempt == attempts || !Retryable(err) {
+			return err
+		}
+		pause := time.Duration(rand.Int64N(int64(attempt) * int64(20*time.Millisecond)))
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Retryable reports whether the database gave the transaction up only because of others running beside it.
+func Retryable(err error) bool {
+	code := Code(err)
+	return code == "40001" || code == "40P01"
+}
+
+// Code is the SQLSTATE in err's chain, empty when the server did not say one.
+func Code(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// Violates reports whether err is the breach of the named constraint.
+func Violates(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.ConstraintName == constraint
+}
