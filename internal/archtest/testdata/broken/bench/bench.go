@@ -1,0 +1,6 @@
+package bench
+
+import (
+	_ "shopd/internal/catalog"
+	_ "shopd/internal/payments"
+)

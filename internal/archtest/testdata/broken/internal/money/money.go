@@ -1,0 +1,5 @@
+package money
+
+import (
+	_ "shopd/internal/platform/id"
+)

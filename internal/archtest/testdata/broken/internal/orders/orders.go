@@ -1,0 +1,6 @@
+package orders
+
+import (
+	_ "shopd/internal/catalog"
+	_ "shopd/internal/storefront"
+)

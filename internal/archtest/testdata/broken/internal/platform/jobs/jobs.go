@@ -1,0 +1,6 @@
+package jobs
+
+import (
+	_ "shopd/internal/catalog"
+	_ "shopd/internal/events"
+)

@@ -1,0 +1,5 @@
+package outbox
+
+import (
+	_ "shopd/internal/events"
+)
