@@ -60,24 +60,13 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
-// attempts is how often InTx runs its function before a deadlock or serialisation failure is given back.
+// attempts is how often something runs before its deadlock or serialisation failure is given back.
 const attempts = 4
 
 // InTx runs fn in a transaction and commits it. A deadlock or serialisation failure runs fn again, so fn must
 // have no effect outside the transaction.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx.Tx) error) error {
-	for attempt := 1; ; attempt++ {
-		err := pgx.BeginFunc(ctx, pool, fn)
-		if err == nil || attempt == attempts || !Retryable(err) {
-			return err
-		}
-		pause := time.Duration(rand.Int64N(int64(attempt) * int64(20*time.Millisecond)))
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
-	}
+	return Retry(ctx, func() error { return pgx.BeginFunc(ctx, pool, fn) })
 }
 
 // Retryable reports whether the database gave the transaction up only because of others running beside it.
@@ -99,4 +88,28 @@ func Code(err error) string {
 func Violates(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.ConstraintName == constraint
+}
+
+// Retry runs a single statement (or anything else that is atomic by itself) again when the database gave it up
+// only because of others running beside it.
+func Retry(ctx context.Context, fn func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := fn()
+		if err == nil || attempt == attempts || !Retryable(err) {
+			return err
+		}
+		if !rest(ctx, attempt) {
+			return err
+		}
+	}
+}
+
+// rest waits a random moment that grows with the attempts; it returns false when ctx ends first.
+func rest(ctx context.Context, attempt int) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Duration(rand.Int64N(int64(attempt) * int64(20*time.Millisecond)))):
+		return true
+	}
 }
