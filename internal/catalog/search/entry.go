@@ -1,0 +1,292 @@
+package search
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"shopd/internal/platform/errs"
+)
+
+// The fields of an index, the same in every engine. Text fields hold terms to be scored, the others exact values.
+const (
+	FieldTitle       = "title"        // text: terms of the title
+	FieldLabel       = "label"        // text: terms of brand, categories and collections
+	FieldAttributes  = "attributes"   // text: terms of attribute names and values
+	FieldText        = "text"         // text: all terms, each once
+	FieldPrefixes    = "prefixes"     // beginnings of the words of title and label
+	FieldVocabulary  = "vocabulary"   // the words of title, label and attributes as they are written
+	FieldCodes       = "codes"        // SKUs and GTINs without separators
+	FieldFacets      = "facets"       // name and value, see FacetTerm
+	FieldCategories  = "categories"   // id and name of a category, see FacetTerm
+	FieldCategoryIDs = "category_ids" //
+	FieldPrice       = "price"        // number
+	FieldInStock     = "in_stock"     // boolean
+	FieldPopularity  = "popularity"   // number
+	FieldQuality     = "quality"      // number: what a score is multiplied by
+	FieldCreatedAt   = "created_at"   // number: milliseconds since 1970
+	FieldSortTitle   = "sort_title"   //
+	FieldID          = "id"           //
+	FieldLive        = "live"         // boolean: searches find it
+	FieldVersion     = "version"      // number
+	FieldPayload     = "payload"      // stored only
+)
+
+// TextFields are the fields with scored terms.
+var TextFields = []string{FieldTitle, FieldLabel, FieldAttributes, FieldText}
+
+// maxPrefix is the length, in letters, of the longest beginning that is indexed; longer ones are cut when asked for.
+const maxPrefix = 12
+
+// Entry is a document after the analysis: what engines store.
+type Entry struct {
+	ID          string
+	Version     int64
+	Live        bool // false for deleted and inactive documents, of which only the version is kept
+	Title       []string
+	Label       []string
+	Attributes  []string
+	Text        []string
+	Prefixes    []string
+	Vocabulary  []string
+	Codes       []string
+	Facets      []string
+	Categories  []string
+	CategoryIDs []string
+	Price       int64
+	InStock     bool
+	Popularity  float64
+	Quality     float64
+	CreatedAt   int64
+	SortTitle   string
+	Payload     string
+}
+
+// Tombstone is the entry that remembers the version of a deleted document.
+func Tombstone(r Ref) Entry { return Entry{ID: r.ProductID, Version: r.Version} }
+
+// NewEntry analyses a document. It fails for documents that no index could hold.
+func NewEntry(d *Document) (Entry, error) {
+	if err := d.validate(); err != nil {
+		return Entry{}, err
+	}
+	if d.Status != StatusActive {
+		return Tombstone(Ref{d.ProductID, d.Version}), nil
+	}
+	a := analyser{}
+	e := Entry{
+		ID: d.ProductID, Version: d.Version, Live: true,
+		Title:       a.terms(d.Title, named),
+		Label:       a.labels(d),
+		Attributes:  a.attributes(d.Attributes),
+		CategoryIDs: slices.Clone(d.CategoryIDs),
+		Price:       d.Price,
+		InStock:     d.InStock,
+		Popularity:  d.Popularity,
+		Quality:     quality(d),
+		CreatedAt:   d.CreatedAt.UnixMilli(),
+		SortTitle:   sortTitle(d.Title),
+		Payload:     string(d.Payload),
+	}
+	for _, code := range slices.Concat(d.SKUs, d.GTINs) {
+		a.terms(code, plain)
+		if c := compact(code); c != "" {
+			e.Codes = append(e.Codes, c)
+		}
+	}
+	a.terms(cut(d.Description, maxDescriptionBytes), plain)
+	e.Text, e.Prefixes, e.Vocabulary = a.all.values, a.prefixes.values, a.vocabulary.values
+	e.Facets, e.Categories = facetTerms(d), categoryTerms(d)
+	return e, nil
+}
+
+func (d *Document) validate() error {
+	switch {
+	case d.ProductID == "" || len(d.ProductID) > 200:
+		return errs.Validation(errs.Field{Pointer: "/product_id", Code: "invalid", Detail: "A document needs an id of at most 200 bytes."})
+	case d.Version < 0:
+		return errs.Validation(errs.Field{Pointer: "/version", Code: "invalid", Detail: "A version is not negative."})
+	case math.IsNaN(d.Popularity) || math.IsInf(d.Popularity, 0) || d.Popularity < 0:
+		return errs.Validation(errs.Field{Pointer: "/popularity", Code: "invalid", Detail: "A popularity is a number from 0."})
+	case len(d.CategoryNames) != len(d.CategoryIDs):
+		return errs.Validation(errs.Field{Pointer: "/category_names", Code: "invalid", Detail: "Every category has one name."})
+	case len(d.Payload) > 0 && !json.Valid(d.Payload):
+		return errs.Validation(errs.Field{Pointer: "/payload", Code: "invalid", Detail: "The payload is not JSON."})
+	}
+	return nil
+}
+
+// quality is what a score is multiplied by: a slight preference for what can be had and what sells.
+func quality(d *Document) float64 {
+	const stock, popular, half = 0.10, 0.15, 3
+	q := 1.0
+	if d.InStock {
+		q += stock
+	}
+	p := math.Log1p(d.Popularity)
+	return q + popular*p/(p+half)
+}
+
+// sortTitle is the title as people sort: without case and accents.
+func sortTitle(title string) string {
+	return cut(strings.Join(strings.Fields(normalise(title)), " "), 200)
+}
+
+// cut returns at most n bytes of s, without a broken letter at the end.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// analyser collects the terms of one document.
+type analyser struct {
+	all        set
+	prefixes   set
+	vocabulary set
+}
+
+// role says how much is made of the words of a text.
+type role uint8
+
+const (
+	plain     role = iota // found
+	described             // found, and part of the vocabulary
+	named                 // found, part of the vocabulary, and completed while typing
+)
+
+// terms returns the terms of text in their order, with repetitions.
+func (a *analyser) terms(text string, as role) []string {
+	tokens := tokenise(normalise(text), math.MaxInt)
+	terms := make([]string, 0, len(tokens)+len(tokens)/2)
+	for i := range tokens {
+		t := &tokens[i]
+		terms = append(terms, stem(t.whole))
+		for _, p := range t.parts {
+			terms = append(terms, stem(p))
+		}
+		if as >= described {
+			a.learn(t)
+		}
+		if as == named {
+			a.complete(t)
+		}
+	}
+	for _, t := range terms {
+		a.all.add(t)
+	}
+	return terms
+}
+
+// learn puts the words of a token into the vocabulary; stop words, numbers and codes are no help in spelling.
+func (a *analyser) learn(t *token) {
+	if t.kind == word {
+		a.addWord(t.whole)
+	}
+	for _, p := range t.parts {
+		if kindOf(p) == word {
+			a.addWord(p)
+		}
+	}
+}
+
+func (a *analyser) addWord(w string) {
+	if len(w) > 1 && !isStopWord(w) {
+		a.vocabulary.add(w)
+	}
+}
+
+// complete indexes the beginnings of a token.
+func (a *analyser) complete(t *token) {
+	a.addPrefixes(t.whole)
+	for _, p := range t.parts {
+		a.addPrefixes(p)
+	}
+}
+
+func (a *analyser) addPrefixes(w string) {
+	letters := 0
+	for i := range w {
+		if i > 0 {
+			a.prefixes.add(w[:i])
+		}
+		if letters++; letters > maxPrefix {
+			return
+		}
+	}
+	a.prefixes.add(w)
+}
+
+func (a *analyser) labels(d *Document) []string {
+	terms := a.terms(d.Brand, named)
+	for _, name := range slices.Concat(d.CategoryNames, d.Collections) {
+		terms = append(terms, a.terms(name, named)...)
+	}
+	return terms
+}
+
+func (a *analyser) attributes(attributes map[string][]string) []string {
+	var terms []string
+	for name, values := range attributes {
+		terms = append(terms, a.terms(name, described)...)
+		for _, v := range values {
+			terms = append(terms, a.terms(v, described)...)
+		}
+	}
+	return terms
+}
+
+// separator stands between the two halves of a facet term and in no name.
+const separator = "\x1f"
+
+// FacetTerm is how a name with a value is indexed.
+func FacetTerm(name, value string) string { return FacetPrefix(name) + value }
+
+// FacetPrefix is how the terms of all values of a name begin.
+func FacetPrefix(name string) string { return strings.ReplaceAll(name, separator, " ") + separator }
+
+// maxFacetBytes keeps facet terms below the length that Lucene refuses.
+const maxFacetBytes = 1000
+
+func facetTerms(d *Document) []string {
+	var s set
+	if d.Brand != "" && d.Attributes[FacetBrand] == nil {
+		s.add(cut(FacetTerm(FacetBrand, d.Brand), maxFacetBytes))
+	}
+	for name, values := range d.Attributes {
+		for _, v := range values {
+			if v != "" {
+				s.add(cut(FacetTerm(name, v), maxFacetBytes))
+			}
+		}
+	}
+	return s.values
+}
+
+func categoryTerms(d *Document) []string {
+	var s set
+	for i, id := range d.CategoryIDs {
+		s.add(cut(fmt.Sprintf("%s%s%s", id, separator, d.CategoryNames[i]), maxFacetBytes))
+	}
+	return s.values
+}
+
+// set collects strings once, in the order of their first coming.
+type set struct {
+	values []string
+	seen   map[string]struct{}
+}
+
+func (s *set) add(v string) {
+	if _, ok := s.seen[v]; ok {
+		return
+	}
+	if s.seen == nil {
+		s.seen = make(map[string]struct{})
+	}
+	s.seen[v] = struct{}{}
+	s.values = append(s.values, v)
+}

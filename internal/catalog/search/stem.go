@@ -1,0 +1,32 @@
+package search
+
+import (
+	"github.com/blevesearch/snowballstem"
+	"github.com/blevesearch/snowballstem/english"
+)
+
+// stopWords say nothing about a product. They are indexed, and left out of queries that have other words.
+var stopWords = map[string]struct{}{
+	"a": {}, "an": {}, "and": {}, "at": {}, "by": {}, "for": {}, "from": {}, "i": {}, "in": {}, "is": {}, "it": {}, "my": {},
+	"of": {}, "on": {}, "or": {}, "that": {}, "the": {}, "this": {}, "to": {}, "with": {},
+}
+
+func isStopWord(w string) bool {
+	_, ok := stopWords[w]
+	return ok
+}
+
+// stem returns the English stem of a word of plain letters, and everything else as it is.
+func stem(w string) string {
+	if len(w) < 3 {
+		return w
+	}
+	for i := range len(w) {
+		if w[i] < 'a' || w[i] > 'z' {
+			return w
+		}
+	}
+	env := snowballstem.NewEnv(w)
+	english.Stem(env)
+	return env.Current()
+}
