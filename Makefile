@@ -1,0 +1,59 @@
+# Everything a person or a machine does with this repository. `make` alone lists it.
+
+GO ?= go
+# Nothing here needs C; one setting for all builds lets them share compiled packages.
+export CGO_ENABLED = 0
+BIN := bin/shopd
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# Further arguments for demo and bench: make demo ARGS='--addr :9000 --reset'
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-short unit services services-stop lint verify admin e2e bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/shopd
+	$(GO) build -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/shopd
+
+demo: build ## run a seeded shop in one process, nothing else needed (ARGS=…)
+	$(BIN) demo $(ARGS)
+
+test: ## everything: services, unit, integration, architecture, race and browser tests
+	scripts/test
+
+test-short: ## the tests that need no service
+	$(GO) test -short -count=1 $$(scripts/packages without-services)
+
+unit: test-short ## the same as test-short
+
+services: ## install if needed and start PostgreSQL, Redis, RabbitMQ, Elasticsearch on loopback
+	scripts/install services
+	scripts/services up
+
+services-stop: ## stop what `make services` started
+	scripts/services stop
+
+lint: ## go vet, golangci-lint, shellcheck (the first run builds the linter, about a minute)
+	$(GO) vet ./...
+	$(GOLANGCI_LINT) run
+	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/* .ci/run; else echo 'shellcheck is not installed: scripts not checked'; fi
+
+verify: build ## check that formatted, generated and locked files are fresh
+	scripts/verify
+
+admin: ## build the admin application into internal/admin/dist (needs Node.js 20.19+)
+	scripts/admin
+
+e2e: build ## the browser tests, against a demo of their own
+	scripts/install browser
+	scripts/e2e
+
+bench: ## product, listing, search and purchase beside the limit of this machine (ARGS=…)
+	$(GO) run ./bench $(ARGS)
+
+clean: ## remove what was built; services and their data stay
+	rm -rf bin e2e/artifacts e2e/node_modules
