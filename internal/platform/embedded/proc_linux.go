@@ -1,0 +1,8 @@
+package embedded
+
+import "syscall"
+
+// dieWithParent ends the server at once when its keeper is killed and can no longer stop it.
+func dieWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
+}
