@@ -1,0 +1,164 @@
+package pricing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"shopd/internal/events"
+	"shopd/internal/money"
+	"shopd/internal/platform/broker"
+	"shopd/internal/platform/outbox"
+	"shopd/internal/platform/postgres"
+)
+
+// Deps is what the service needs. All fields are required.
+type Deps struct {
+	DB    *pgxpool.Pool // acts as shopd_pricing
+	Cache PriceCache
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+// Service keeps prices and taxes.
+type Service struct {
+	db    *pgxpool.Pool
+	cache PriceCache
+	log   *slog.Logger
+	now   func() time.Time
+	tax   atomic.Pointer[timedRates]
+}
+
+type timedRates struct {
+	*rates
+	read time.Time
+}
+
+// taxTTL is how long a change of the tax table may take to be seen by every replica.
+const taxTTL = 10 * time.Second
+
+// New returns a Service.
+func New(d Deps) *Service {
+	return &Service{db: d.DB, cache: d.Cache, log: d.Log, now: d.Now}
+}
+
+// Set changes prices: all of them, or none when one is not acceptable. Prices that are what they were stay. It
+// returns those that changed.
+func (s *Service) Set(ctx context.Context, changes []Change) ([]Price, error) {
+	last := make(map[[2]string]int, len(changes))
+	unique := make([]Change, 0, len(changes))
+	for _, c := range changes {
+		if err := c.check(); err != nil {
+			return nil, err
+		}
+		key := [2]string{c.VariantID, string(c.Amount.Currency)}
+		if i, ok := last[key]; ok {
+			unique[i] = c
+			continue
+		}
+		last[key] = len(unique)
+		unique = append(unique, c)
+	}
+	var fresh []Price
+	set := func() error {
+		return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (err error) {
+			fresh, err = setPrices(ctx, tx, unique, s.now())
+			return err
+		})
+	}
+	err := set()
+	if postgres.Violates(err, "current_price") || postgres.Violates(err, "prices_pkey") {
+		err = set() // somebody set the first price of a variant at the same moment: now it is there to be locked
+	}
+	if err != nil {
+		return nil, fmt.Errorf("set prices: %w", err)
+	}
+	outbox.Wake()
+	return fresh, nil
+}
+
+// Current returns the prices that hold now, from PostgreSQL. Variants without a price in the currency are left out.
+func (s *Service) Current(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]Price, error) {
+	prices, err := current(ctx, s.db, currency, variantIDs)
+	if err != nil {
+		return nil, fmt.Errorf("read prices: %w", err)
+	}
+	return prices, nil
+}
+
+// Cached is Current from the cache where it knows: good enough to show, not to charge.
+func (s *Service) Cached(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]Price, error) {
+	known, missing := s.cache.Get(ctx, currency, variantIDs)
+	if len(missing) == 0 {
+		return known, nil
+	}
+	read, err := s.Current(ctx, currency, missing)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make([]Price, 0, len(read))
+	for variant, p := range read {
+		known[variant] = p
+		fresh = append(fresh, p)
+	}
+	if err := s.cache.Put(ctx, fresh); err != nil {
+		s.log.WarnContext(ctx, "prices not cached", "error", err)
+	}
+	return known, nil
+}
+
+// History returns what a variant has cost, newest first.
+func (s *Service) History(ctx context.Context, variantID string, currency money.Currency, limit int) ([]Record, error) {
+	return history(ctx, s.db, variantID, currency, limit)
+}
+
+// Tax computes the tax of a purchase. A change of the tax table counts within ten seconds.
+func (s *Service) Tax(ctx context.Context, r TaxRequest) (Tax, error) {
+	t, err := s.rates(ctx)
+	if err != nil {
+		return Tax{}, fmt.Errorf("read tax rates: %w", err)
+	}
+	return t.tax(r), nil
+}
+
+func (s *Service) rates(ctx context.Context) (*rates, error) {
+	have := s.tax.Load()
+	if have != nil && s.now().Sub(have.read) < taxTTL {
+		return have.rates, nil
+	}
+	t, err := taxTable(ctx, s.db)
+	if err != nil {
+		if have != nil {
+			return have.rates, nil // the rates of a moment ago are better than no checkout
+		}
+		return nil, err
+	}
+	s.tax.Store(&timedRates{rates: t, read: s.now()})
+	return t, nil
+}
+
+// Subscriptions are the queues of the domain.
+func (s *Service) Subscriptions() []broker.Subscription {
+	return []broker.Subscription{{
+		Consumer: "pricing.cache",
+		Types:    []string{events.PriceChanged{}.Type()},
+		Project:  s.projectPrices,
+	}}
+}
+
+func (s *Service) projectPrices(ctx context.Context, batch []events.Envelope) error {
+	prices := make([]Price, 0, len(batch))
+	for _, env := range batch {
+		ev, err := events.Open[events.PriceChanged](env)
+		if err != nil {
+			return broker.Unreadable(err)
+		}
+		prices = append(prices, Price{VariantID: ev.VariantID, SKU: ev.SKU, Amount: ev.Price, CompareAt: ev.CompareAt, Version: ev.Version})
+	}
+	return s.cache.Put(ctx, prices)
+}
