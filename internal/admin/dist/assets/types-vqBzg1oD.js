@@ -1,0 +1,1 @@
+var e=[`pending_payment`,`paid`,`partially_fulfilled`,`fulfilled`,`completed`,`cancelled`],t=[`active`,`draft`,`archived`];export{t as n,e as t};

@@ -1,0 +1,68 @@
+import { request } from './client';
+import { intents } from './idempotency';
+import type {
+  Me,
+  Money,
+  Order,
+  OrderSummary,
+  Overview,
+  Page,
+  Product,
+  ProductPatch,
+  ProductSummary,
+  StockLevel,
+  Variant,
+} from './types';
+
+/** What narrows a list; empty strings mean no filter. */
+export interface ListFilter {
+  q?: string | undefined;
+  status?: string | undefined;
+}
+
+const pageSize = 50;
+
+export const api = {
+  signIn: (email: string, password: string) =>
+    request<undefined>('POST', '/session', { body: { email, password } }),
+  signOut: () => request<undefined>('DELETE', '/session'),
+  me: (signal?: AbortSignal) => request<Me>('GET', '/me', { signal }),
+  overview: (signal?: AbortSignal) => request<Overview>('GET', '/overview', { signal }),
+
+  orders: (filter: ListFilter, after: string | null, signal?: AbortSignal, limit = pageSize) =>
+    request<Page<OrderSummary>>('GET', '/orders', { query: { ...filter, limit, after }, signal }),
+  order: (id: string, signal?: AbortSignal) => request<Order>('GET', `/orders/${encode(id)}`, { signal }),
+  cancelOrder: (id: string, reason: string) => post<Order>(`/orders/${encode(id)}/cancel`, { reason }),
+  captureOrder: (id: string) => post<Order>(`/orders/${encode(id)}/capture`, {}),
+  fulfilOrder: (id: string, tracking: string) =>
+    post<Order>(`/orders/${encode(id)}/fulfilments`, tracking ? { tracking } : {}),
+
+  products: (filter: ListFilter, after: string | null, signal?: AbortSignal) =>
+    request<Page<ProductSummary>>('GET', '/products', {
+      query: { ...filter, limit: pageSize, after },
+      signal,
+    }),
+  product: (id: string, signal?: AbortSignal) =>
+    request<Product>('GET', `/products/${encode(id)}`, { signal }),
+  /** Rejects with 412 when somebody else changed the product after version was read. */
+  patchProduct: (id: string, version: number, patch: ProductPatch) =>
+    request<Product>('PATCH', `/products/${encode(id)}`, {
+      body: patch,
+      headers: { 'If-Match': `"${version}"` },
+    }),
+  setPrice: (variantId: string, price: Money, compareAtPrice: Money | null) =>
+    request<Variant>('PUT', `/variants/${encode(variantId)}/price`, {
+      body: { price, compare_at_price: compareAtPrice },
+    }),
+  /** quantity is signed: 5 came in, −2 went missing. */
+  adjustStock: (sku: string, quantity: number, reason: string) =>
+    post<StockLevel>(`/inventory/${encode(sku)}/adjustments`, { quantity, reason }),
+};
+
+const encode = encodeURIComponent;
+
+function post<T>(path: string, body: object): Promise<T> {
+  return intents.run(path, body, (key) =>
+    request<T>('POST', path, { body, headers: { 'Idempotency-Key': key } }),
+  );
+}

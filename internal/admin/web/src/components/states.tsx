@@ -1,0 +1,60 @@
+import { Button, EmptyState as MantineEmptyState, Text } from '@mantine/core';
+import { IconPlugConnectedX, IconMoodEmpty } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import { messageOf, NetworkError, requestIdOf } from '../api/client';
+
+interface ErrorStateProps {
+  error: unknown;
+  onRetry?: () => unknown;
+}
+
+/** Says what went wrong, with the id that finds it in the logs, and offers to try again. */
+export function ErrorState({ error, onRetry }: ErrorStateProps) {
+  const requestId = requestIdOf(error);
+  return (
+    <MantineEmptyState
+      role="alert"
+      py="xl"
+      icon={<IconPlugConnectedX aria-hidden />}
+      title={error instanceof NetworkError ? 'The shop cannot be reached' : 'This could not be loaded'}
+      description={messageOf(error)}
+    >
+      {requestId && (
+        <Text size="xs" c="dimmed" ff="monospace">
+          Request {requestId}
+        </Text>
+      )}
+      {onRetry && (
+        <Button
+          variant="default"
+          onClick={() => {
+            onRetry();
+          }}
+        >
+          Try again
+        </Button>
+      )}
+    </MantineEmptyState>
+  );
+}
+
+interface EmptyStateProps {
+  title: string;
+  description?: ReactNode;
+  icon?: ReactNode;
+  children?: ReactNode;
+}
+
+/** Says that there is nothing here, and what would put something here. */
+export function EmptyState({ title, description, icon, children }: EmptyStateProps) {
+  return (
+    <MantineEmptyState
+      py="xl"
+      icon={icon ?? <IconMoodEmpty aria-hidden />}
+      title={title}
+      description={description}
+    >
+      {children}
+    </MantineEmptyState>
+  );
+}

@@ -1,0 +1,37 @@
+import { Text } from '@mantine/core';
+import type { HistoryEntry } from '../api/types';
+import { Card } from '../components/card';
+import { RelativeTime } from '../components/time';
+import { humanise } from '../format/words';
+import classes from './order.module.css';
+
+/** What happened to an order, the latest first. */
+export function History({ entries }: { entries: HistoryEntry[] }) {
+  const latestFirst = entries.toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  return (
+    <Card title="Timeline">
+      {latestFirst.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          Nothing yet.
+        </Text>
+      ) : (
+        <ol className={classes.history} reversed>
+          {latestFirst.map((entry, n) => (
+            <li key={n} className={classes.entry}>
+              <Text size="sm">{humanise(entry.kind)}</Text>
+              {entry.detail && (
+                <Text size="sm" c="dimmed">
+                  {entry.detail}
+                </Text>
+              )}
+              <Text size="xs" c="dimmed">
+                <RelativeTime at={entry.at} />
+                {entry.actor && ` · ${entry.actor}`}
+              </Text>
+            </li>
+          ))}
+        </ol>
+      )}
+    </Card>
+  );
+}

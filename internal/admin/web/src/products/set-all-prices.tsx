@@ -1,0 +1,57 @@
+import { Button, Popover, Stack, TextInput } from '@mantine/core';
+import { type FormEvent, useState } from 'react';
+import type { Variant } from '../api/types';
+import { parseMoney } from '../format/money';
+import type { ProductForm } from './use-product-form';
+
+/** Writes one price into the fields of all variants; nothing is saved before the form is. */
+export function SetAllPrices({ variants, form }: { variants: Variant[]; form: ProductForm }) {
+  const [opened, setOpened] = useState(false);
+  const [text, setText] = useState('');
+  const currency = variants[0]?.price.currency ?? '';
+  const valid = parseMoney(text, currency) !== null;
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!valid) return;
+    form.editPrices(
+      variants.map((v) => v.id),
+      { price: text.trim() },
+    );
+    setOpened(false);
+    setText('');
+  };
+  return (
+    <Popover opened={opened} onChange={setOpened} position="bottom-end" trapFocus withArrow shadow="md">
+      <Popover.Target>
+        <Button
+          size="compact-sm"
+          variant="default"
+          onClick={() => {
+            setOpened((o) => !o);
+          }}
+        >
+          Set all prices
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown aria-label="Set all prices">
+        <form onSubmit={submit}>
+          <Stack gap="xs">
+            <TextInput
+              size="xs"
+              label={`Price in ${currency}`}
+              inputMode="decimal"
+              value={text}
+              error={text !== '' && !valid ? `Not an amount in ${currency}` : undefined}
+              onChange={(e) => {
+                setText(e.currentTarget.value);
+              }}
+            />
+            <Button type="submit" size="xs" disabled={!valid}>
+              Apply to {variants.length} variants
+            </Button>
+          </Stack>
+        </form>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
