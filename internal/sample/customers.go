@@ -98,10 +98,10 @@ var towns = []town{
 	{"US", "Nashville", "TN", "372##", "615", 3}, {"US", "Minneapolis", "MN", "554##", "612", 3}, {"US", "Atlanta", "GA", "303##", "404", 4},
 	{"US", "Miami", "FL", "331##", "305", 4}, {"US", "Orlando", "FL", "328##", "407", 2}, {"US", "Salt Lake City", "UT", "841##", "801", 2},
 	{"CA", "Toronto", "ON", "M5V #L#", "", 4}, {"CA", "Vancouver", "BC", "V6B #K#", "", 3}, {"CA", "Montréal", "QC", "H2X #J#", "", 2},
-	{"GB", "London", "", "SW## #@@", "", 5}, {"GB", "Manchester", "", "M## #@@", "", 2}, {"GB", "Edinburgh", "", "EH# #@@", "", 2},
+	{"GB", "London", "", "SW# #@@", "", 5}, {"GB", "Manchester", "", "M## #@@", "", 2}, {"GB", "Edinburgh", "", "EH# #@@", "", 2},
 	{"DE", "Berlin", "", "104##", "", 4}, {"DE", "Hamburg", "", "202##", "", 3}, {"DE", "München", "", "803##", "", 3},
 	{"NL", "Amsterdam", "", "101# @@", "", 2}, {"NL", "Utrecht", "", "351# @@", "", 1},
-	{"FR", "Paris", "", "750##", "", 3}, {"FR", "Lyon", "", "6900#", "", 2},
+	{"FR", "Paris", "", "7501#", "", 3}, {"FR", "Lyon", "", "6900#", "", 2},
 	{"AU", "Sydney", "NSW", "20##", "", 2}, {"AU", "Melbourne", "VIC", "30##", "", 2},
 }
 

@@ -18,7 +18,7 @@ var sources = []sample.Source{
 		Name:        "Magento 2 sample data (“Luma”)",
 		What:        "199 products, 500 reviews and 723 photographs of sports wear and gear",
 		URL:         "https://github.com/magento/magento2-sample-data",
-		Copyright:   "Copyright © 2013-present Magento, Inc. and Adobe. All rights reserved.",
+		Copyright:   "Copyright © Magento, Inc. (now Adobe). All rights reserved.",
 		License:     "Licensed under the Academic Free License version 3.0",
 		LicenseURL:  "https://opensource.org/license/afl-3-0-php",
 		LicenseFile: "AFL-3.0.txt",

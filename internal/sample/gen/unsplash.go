@@ -126,8 +126,13 @@ func (p unsplashProduct) optionName(group int) string {
 	return "Memory"
 }
 
+// optionValue leaves names of models as they are written.
 func optionValue(v string) string {
-	return capital(strings.TrimPrefix(strings.Replace(v, "inch", "Inch", 1), "Size "))
+	v = strings.TrimPrefix(strings.Replace(v, "inch", "Inch", 1), "Size ")
+	if strings.ContainsAny(v, "0123456789") {
+		return v
+	}
+	return capital(v)
 }
 
 func (p unsplashProduct) options() []sample.Option {
