@@ -30,7 +30,8 @@ var sourceRules = []sourceRule{
 		confined: func(name string) bool { return slices.Contains([]string{"Getenv", "LookupEnv", "ExpandEnv"}, name) },
 		allows: func(p Package, _ string) bool {
 			at := placeOf(p.Path)
-			return p.Name == "main" || at == place{platform, "config"} || at == place{platform, "testenv"}
+			// The embedded services find the user's directories (XDG_…), which are not settings of shopd.
+			return p.Name == "main" || slices.Contains([]string{"config", "embedded", "testenv"}, at.name) && at.layer == platform
 		},
 		reason: "only commands and platform/config read the environment; pass the value in",
 	},
