@@ -29,6 +29,7 @@ var template = sync.OnceValues(func() (string, error) {
 // when the test ends, with whatever connections are still open.
 func Database(t testing.TB) string {
 	t.Helper()
+	needsService(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 

@@ -15,6 +15,7 @@ var sweepElasticsearch sync.Once
 // with it are deleted when the test ends.
 func Elasticsearch(t testing.TB) (url, indexPrefix string) {
 	t.Helper()
+	needsService(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 

@@ -16,6 +16,7 @@ var sweepRabbitMQ sync.Once
 // test ends, which closes the connections to it.
 func RabbitMQ(t testing.TB) string {
 	t.Helper()
+	needsService(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 

@@ -37,6 +37,7 @@ func Redis(t testing.TB) redis.UniversalClient {
 // RedisURL is Redis for tests that start what reads SHOPD_REDIS_URL.
 func RedisURL(t testing.TB) string {
 	t.Helper()
+	needsService(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 

@@ -34,6 +34,15 @@ func setting(name, fallback string) string {
 	return fallback
 }
 
+// needsService leaves the test out of `go test -short`, which is for machines and moments without services. In any
+// other run a test whose service is missing fails.
+func needsService(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves out what needs a real service")
+	}
+}
+
 // missing ends the test because a service does not answer; it says so in one line.
 func missing(t testing.TB, service, address string, err error) {
 	t.Helper()

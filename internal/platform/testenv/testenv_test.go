@@ -95,6 +95,9 @@ func TestElasticsearchIndicesAreDeleted(t *testing.T) {
 }
 
 func TestMissingServiceIsOneLineWithTheWayOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short asks for no service, so none is missing")
+	}
 	const nobody = "127.0.0.1:1"
 	t.Setenv("SHOPD_TEST_DATABASE_URL", "postgres://postgres:secret@"+nobody+"/postgres")
 	t.Setenv("SHOPD_TEST_REDIS_URL", "redis://:secret@"+nobody)
