@@ -36,6 +36,7 @@ func TestDatabasesAreMigratedAndApart(t *testing.T) {
 
 func TestDatabaseIsDroppedAlthoughConnectionsAreOpen(t *testing.T) {
 	t.Parallel()
+	needsServices(t)
 	var conn *pgx.Conn
 	t.Run("a test that leaves its connection open", func(t *testing.T) {
 		var err error
@@ -63,6 +64,7 @@ func TestRedisDatabasesAreGivenBack(t *testing.T) {
 
 func TestRabbitMQHostIsUsableAndDeleted(t *testing.T) {
 	t.Parallel()
+	needsServices(t)
 	var url string
 	t.Run("a test that publishes", func(t *testing.T) {
 		url = testenv.RabbitMQ(t)
@@ -81,6 +83,7 @@ func TestRabbitMQHostIsUsableAndDeleted(t *testing.T) {
 
 func TestElasticsearchIndicesAreDeleted(t *testing.T) {
 	t.Parallel()
+	needsServices(t)
 	var url, prefix string
 	t.Run("a test that indexes", func(t *testing.T) {
 		url, prefix = testenv.Elasticsearch(t)
@@ -95,9 +98,7 @@ func TestElasticsearchIndicesAreDeleted(t *testing.T) {
 }
 
 func TestMissingServiceIsOneLineWithTheWayOut(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short asks for no service, so none is missing")
-	}
+	needsServices(t)
 	const nobody = "127.0.0.1:1"
 	t.Setenv("SHOPD_TEST_DATABASE_URL", "postgres://postgres:secret@"+nobody+"/postgres")
 	t.Setenv("SHOPD_TEST_REDIS_URL", "redis://:secret@"+nobody)
@@ -116,6 +117,14 @@ func TestMissingServiceIsOneLineWithTheWayOut(t *testing.T) {
 			require.NotContains(t, message, "\n")
 			require.NotContains(t, message, "secret")
 		})
+	}
+}
+
+// needsServices is for tests that look at what a subtest leaves behind: under -short there is no subtest's work.
+func needsServices(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves out what needs a real service")
 	}
 }
 
