@@ -46,7 +46,8 @@ create table orders.orders (
     number bigint not null unique default nextval('orders.order_numbers'),
     cart_id text collate "C" not null,
     cart_version bigint not null,
-    secret_hash bytea,
+    -- Which request made it, so that the same one finds it again: a digest of caller and Idempotency-Key.
+    request bytea not null default '',
     customer_id text collate "C",
     status text not null check (status in ('pending_payment', 'paid', 'partially_fulfilled', 'fulfilled', 'completed', 'cancelled')),
     currency text not null,

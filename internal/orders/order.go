@@ -26,7 +26,7 @@ const (
 var transitions = map[Status][]Status{
 	PendingPayment:     {Paid, Cancelled},
 	Paid:               {PartiallyFulfilled, Fulfilled, Cancelled},
-	PartiallyFulfilled: {Fulfilled},
+	PartiallyFulfilled: {PartiallyFulfilled, Fulfilled},
 	Fulfilled:          {Completed},
 }
 
@@ -76,6 +76,7 @@ type Payment struct {
 	Captured   money.Amount `json:"captured"`
 	Refunded   money.Amount `json:"refunded"`
 	NextAction *NextAction  `json:"next_action,omitempty" doc:"What the shopper must do for the payment to go on."`
+	Reason     string       `json:"reason,omitempty" doc:"Why it was declined."`
 	CreatedAt  time.Time    `json:"created_at"`
 }
 

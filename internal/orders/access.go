@@ -1,0 +1,44 @@
+package orders
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+)
+
+// Access is what a caller shows to see a cart or an order. One thing that fits is enough.
+type Access struct {
+	CartToken   string // the token that creating the cart answered
+	OrderSecret string // the secret that completing it answered
+	CustomerID  string // who is signed in
+	Staff       bool
+}
+
+func tokenHash(token string) []byte {
+	h := sha256.Sum256([]byte(token))
+	return h[:]
+}
+
+func (a Access) opensCart(c *storedCart) bool {
+	if a.Staff || c.CustomerID != "" && a.CustomerID == c.CustomerID {
+		return true
+	}
+	return a.CartToken != "" && subtle.ConstantTimeCompare(tokenHash(a.CartToken), c.tokenHash) == 1
+}
+
+// opensOrder needs the hash of the cart's token only for callers who show one.
+func (s *Service) opensOrder(a Access, o *Order, cartTokenHash []byte) bool {
+	if a.Staff || o.CustomerID != "" && a.CustomerID == o.CustomerID {
+		return true
+	}
+	if a.OrderSecret != "" && subtle.ConstantTimeCompare([]byte(a.OrderSecret), []byte(s.secretOf(o.ID))) == 1 {
+		return true
+	}
+	return a.CartToken != "" && len(cartTokenHash) > 0 && subtle.ConstantTimeCompare(tokenHash(a.CartToken), cartTokenHash) == 1
+}
+
+// secretOf is the guest's key to an order. It follows from the order's id and the shop's own key, so that a
+// repeated answer carries the same one and nothing has to be stored.
+func (s *Service) secretOf(id ID) string {
+	return "os_" + base64.RawURLEncoding.EncodeToString(s.sealer.BlindIndex("order-secret|"+string(id)))
+}

@@ -1,0 +1,334 @@
+package orders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"shopd/internal/events"
+	"shopd/internal/money"
+	"shopd/internal/platform/errs"
+	"shopd/internal/platform/id"
+	"shopd/internal/platform/outbox"
+)
+
+// CompleteRequest makes an order of a cart and pays it.
+type CompleteRequest struct {
+	CartID   CartID
+	Access   Access
+	Provider string
+	Method   string
+	// IdempotencyKey names the request of this caller: the same one again finds the order that it made.
+	IdempotencyKey string
+	// ReturnURL is where a gateway sends the shopper back to.
+	ReturnURL string
+	// CartVersion is the version the shopper has seen; zero for whichever there is.
+	CartVersion int64
+	Actor       string
+}
+
+// Placed is what completing a cart gave.
+type Placed struct {
+	Order   *Order
+	Secret  string // opens the order for a guest
+	Payment Payment
+}
+
+// Complete makes an order of a cart and asks for its money. It goes in steps, each of which can be repeated and
+// has an undo; the completer ends what a crash left:
+//
+//  1. inventory reserves the stock (undone by releasing it: nobody finds an order for it when its time is up)
+//  2. the order and its event are written, if the cart is still the one that was priced (undone by cancelling)
+//  3. payments asks the gateway (what is not answered is looked up)
+//  4. the order is marked as paid
+//
+// The errors are ErrInvalidState, ErrNotPurchasable, ErrPriceChanged, ErrCartChanged, ErrOutOfStock,
+// ErrPaymentDeclined (the order waits for another try), ErrPaymentInProgress, ErrAlreadyPaid and
+// ErrPaymentUnavailable. A payment without an answer is no error: the payment's status is "unknown".
+func (s *Service) Complete(ctx context.Context, r CompleteRequest) (*Placed, error) {
+	start := s.now()
+	placed, err := s.complete(ctx, r)
+	outcome := "paid"
+	switch {
+	case err != nil && errs.KindOf(err) == errs.Internal:
+		outcome = "error"
+	case err != nil:
+		outcome = "refused"
+	case placed.Order.Status == PendingPayment:
+		outcome = "pending"
+	}
+	s.metrics.processing.WithLabelValues(outcome).Observe(s.now().Sub(start).Seconds())
+	return placed, err
+}
+
+func (s *Service) complete(ctx context.Context, r CompleteRequest) (*Placed, error) {
+	if !s.payments.Offers(r.Provider, r.Method) {
+		return nil, errUnknownPayment
+	}
+	c, open, err := s.loadForOrder(ctx, r.CartID)
+	if err != nil {
+		return nil, err
+	}
+	if !r.Access.opensCart(c) {
+		return nil, errs.ErrNotFound
+	}
+	if r.CartVersion != 0 && r.CartVersion != c.Version {
+		return nil, ErrCartChanged
+	}
+	request := digest(r)
+	if open != nil {
+		again, err := s.resume(ctx, c, open, request, r)
+		if again != nil || err != nil {
+			return again, err
+		}
+	}
+	o, err := s.place(ctx, c, request, r.Actor)
+	if err != nil {
+		return nil, err
+	}
+	return s.pay(ctx, o, r)
+}
+
+var errUnknownPayment = errs.New(errs.Invalid, "unknown_payment_method", "There is no such way to pay.").
+	WithFields(errs.Field{Pointer: "/payment", Code: "unknown_payment_method", Detail: "see the shop's payment methods"})
+
+// resume goes on with the order that the cart already became. It returns nothing when that order had to make room
+// for a new one.
+func (s *Service) resume(ctx context.Context, c *storedCart, open *openOrder, request []byte, r CompleteRequest) (*Placed, error) {
+	o, err := s.Order(ctx, open.id, Access{Staff: true})
+	if err != nil {
+		return nil, err
+	}
+	same := slices.Equal(open.request, request)
+	latest := o.latestPayment()
+	if o.Status != PendingPayment {
+		if same {
+			return s.placed(o, latest), nil
+		}
+		return nil, ErrAlreadyPaid
+	}
+	switch latest.Status {
+	case "captured":
+		if err := s.settle(ctx, o, latest.ID); err != nil {
+			return nil, err
+		}
+		return s.resume(ctx, c, open, request, r)
+	case "sending", "unknown":
+		if same && latest.Status == "unknown" {
+			return s.placed(o, latest), nil
+		}
+		return nil, ErrPaymentInProgress
+	case "requires_action", "created":
+		if same {
+			return s.placed(o, latest), nil
+		}
+	}
+	if o.CartVersion == c.Version {
+		held, err := s.stock.Extend(ctx, string(o.ID), s.ttl)
+		if err != nil {
+			return nil, err
+		}
+		if held {
+			return s.pay(ctx, o, r)
+		}
+	}
+	if _, err := s.cancel(ctx, o, "the cart changed", r.Actor); err != nil {
+		return nil, err
+	}
+	return nil, nil
+}
+
+// place reserves the stock and writes the order.
+func (s *Service) place(ctx context.Context, c *storedCart, request []byte, actor string) (*Order, error) {
+	if err := s.ready(ctx, c); err != nil {
+		return nil, err
+	}
+	o, err := s.draw(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	pieces := make(map[string]int64, len(o.Lines))
+	for _, l := range o.Lines {
+		pieces[l.SKU] += int64(l.Quantity)
+	}
+	if err := s.stock.Reserve(ctx, string(o.ID), pieces, s.ttl+holdMargin); err != nil {
+		return nil, err
+	}
+	err = s.insertOrder(ctx, s.db, o, c.sealed, request, actor, o.PlacedAt.Add(s.ttl))
+	if err == nil {
+		outbox.Wake()
+		return o, nil
+	}
+	if errs.KindOf(err) == errs.Conflict {
+		// Surely not written: give the stock back at once instead of waiting for its time to end.
+		if err := s.stock.Release(context.WithoutCancel(ctx), string(o.ID), "order not placed"); err != nil {
+			s.log.WarnContext(ctx, "stock stays reserved until its time ends", "order_id", o.ID, "error", err)
+		}
+	}
+	return nil, err
+}
+
+// holdMargin keeps stock a little longer than its order may stay unpaid, so that the order ends first.
+const holdMargin = time.Minute
+
+// ready checks the cart against what holds now.
+func (s *Service) ready(ctx context.Context, c *storedCart) error {
+	switch {
+	case c.Empty():
+		return ErrInvalidState.WithDetail("The cart is empty.")
+	case c.Contact == nil:
+		return ErrInvalidState.WithDetail("The cart has no address yet.")
+	case c.Method == nil:
+		return ErrInvalidState.WithDetail("The cart has no shipping method yet.")
+	}
+	variants := variantsOf(c.Lines)
+	prices, err := s.pricing.Charge(ctx, c.Currency, variants)
+	if err != nil {
+		return err
+	}
+	articles, err := s.catalog.Articles(ctx, variants)
+	if err != nil {
+		return err
+	}
+	purchasable := make(map[string]bool, len(articles))
+	for _, a := range articles {
+		purchasable[a.VariantID] = a.Purchasable
+	}
+	var changed []errs.Field
+	for _, l := range c.Lines {
+		if !purchasable[l.VariantID] {
+			return ErrNotPurchasable.WithDetail("%s is not sold any more. Take it out of the cart.", l.Title).
+				WithFields(errs.Field{Pointer: "/lines/" + l.ID, Code: "not_purchasable", Detail: l.Title})
+		}
+		if p, ok := prices[l.VariantID]; !ok || p.Amount != l.UnitPrice {
+			changed = append(changed, errs.Field{
+				Pointer: "/lines/" + l.ID, Code: "price_changed", Detail: fmt.Sprintf("%s: %s, now %s", l.Title, l.UnitPrice, p.Amount),
+			})
+		}
+	}
+	if len(changed) > 0 {
+		return ErrPriceChanged.WithFields(changed...)
+	}
+	return nil
+}
+
+// draw makes the order that the cart says, without writing it.
+func (s *Service) draw(ctx context.Context, c *storedCart) (*Order, error) {
+	net := make([]money.Amount, len(c.Lines))
+	for i, l := range c.Lines {
+		net[i] = l.Total
+	}
+	tax, err := s.taxOf(ctx, &c.Cart, net)
+	if err != nil {
+		return nil, err
+	}
+	o := &Order{
+		ID: ID(id.New("ord")), Number: c.number, CartID: c.ID, CartVersion: c.Version, CustomerID: c.CustomerID, Status: PendingPayment, Currency: c.Currency,
+		Contact: *c.Contact, Method: *c.Method, Version: 1, PlacedAt: s.now(), Payments: []Payment{}, Fulfilments: []Fulfilment{},
+	}
+	for i, l := range c.Lines {
+		o.Lines = append(o.Lines, Line{
+			ID: l.ID, VariantID: l.VariantID, SKU: l.SKU, ProductID: l.ProductID, Slug: l.Slug, Title: l.Title, Options: l.Options, Image: l.Image,
+			Quantity: l.Quantity, UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: tax.Lines[i], Total: l.Total.Add(tax.Lines[i]),
+		})
+	}
+	o.Totals = c.Totals
+	o.Totals.Tax = money.New(0, c.Currency)
+	for _, t := range tax.Lines {
+		o.Totals.Tax = o.Totals.Tax.Add(t)
+	}
+	o.Totals.TaxIncluded = tax.Included
+	o.Totals.Total = o.Totals.Subtotal.Sub(o.Totals.Discount).Add(o.Totals.Shipping).Add(o.Totals.Tax)
+	if o.Totals.Total != c.Totals.Total {
+		return nil, ErrPriceChanged.WithDetail("The tax has changed. The total is now %s.", o.Totals.Total)
+	}
+	return o, nil
+}
+
+// pay asks for the order's money and marks it as paid when it came at once.
+func (s *Service) pay(ctx context.Context, o *Order, r CompleteRequest) (*Placed, error) {
+	// The shopper may hang up now; the order goes on.
+	ctx = context.WithoutCancel(ctx)
+	p, err := s.payments.Pay(ctx, string(o.ID), o.Totals.Total, r.Provider, r.Method, r.ReturnURL)
+	if err != nil {
+		return nil, err
+	}
+	o.Payments = append(o.Payments, p)
+	switch p.Status {
+	case "captured":
+		if err := s.settle(ctx, o, p.ID); err != nil {
+			return nil, err
+		}
+	case "declined":
+		if p.Reason != "" {
+			return nil, ErrPaymentDeclined.WithDetail("The payment was declined: %s Try another way to pay.", p.Reason)
+		}
+		return nil, ErrPaymentDeclined
+	}
+	return s.placed(o, p), nil
+}
+
+func (s *Service) placed(o *Order, p Payment) *Placed {
+	return &Placed{Order: o, Secret: s.secretOf(o.ID), Payment: p}
+}
+
+// settle marks an order as paid by the payment. It is the only place that does, whoever learns of the money first:
+// the caller, the event or the completer. Money that comes for a cancelled order goes back.
+func (s *Service) settle(ctx context.Context, o *Order, paymentID string) error {
+	for range cartAttempts {
+		switch o.Status {
+		case PendingPayment:
+			err := s.move(ctx, s.db, o, Paid, "paid", "system", "", events.OrderPaid{OrderFacts: o.facts(s.now()), PaymentID: paymentID})
+			if err == nil {
+				outbox.Wake()
+				return nil
+			}
+			if !errors.Is(err, errs.ErrStaleVersion) {
+				return fmt.Errorf("mark order %s as paid: %w", o.ID, err)
+			}
+		case Cancelled:
+			return s.refund(ctx, o, paymentID)
+		default:
+			return nil
+		}
+		fresh, err := s.Order(ctx, o.ID, Access{Staff: true})
+		if err != nil {
+			return err
+		}
+		*o = *fresh
+	}
+	return fmt.Errorf("mark order %s as paid: %w", o.ID, errs.ErrStaleVersion)
+}
+
+func (s *Service) refund(ctx context.Context, o *Order, paymentID string) error {
+	for _, p := range o.Payments {
+		left := p.Captured.Sub(p.Refunded)
+		if p.ID != paymentID || left.Minor <= 0 {
+			continue
+		}
+		if err := s.payments.Refund(ctx, p.ID, id.Derive("ref", p.ID+"/cancelled"), left, "order cancelled"); err != nil {
+			return fmt.Errorf("refund order %s: %w", o.ID, err)
+		}
+	}
+	return nil
+}
+
+func (o *Order) latestPayment() Payment {
+	if len(o.Payments) == 0 {
+		return Payment{}
+	}
+	return o.Payments[len(o.Payments)-1]
+}
+
+// facts is what events of o carry once it has moved on by one version.
+func (o *Order) facts(at time.Time) events.OrderFacts {
+	f := events.OrderFacts{
+		OrderID: string(o.ID), Number: o.Number, CartID: string(o.CartID), CustomerID: o.CustomerID, Total: o.Totals.Total, Version: o.Version + 1, At: at,
+	}
+	for _, l := range o.Lines {
+		f.Lines = append(f.Lines, events.OrderLine{VariantID: l.VariantID, ProductID: l.ProductID, SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
+	}
+	return f
+}

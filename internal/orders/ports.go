@@ -1,0 +1,111 @@
+package orders
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"shopd/internal/money"
+)
+
+// Catalog says what can be bought.
+type Catalog interface {
+	// Articles returns the variants with the given ids or SKUs; those that do not exist are left out.
+	Articles(ctx context.Context, refs []string) ([]Article, error)
+}
+
+// Article is a variant as the cart needs it.
+type Article struct {
+	VariantID   string
+	SKU         string
+	ProductID   string
+	Slug        string
+	Title       string
+	Options     map[string]string
+	Image       string
+	Purchasable bool
+}
+
+// Pricing says what things cost.
+type Pricing interface {
+	// Show returns prices that may be a moment old.
+	Show(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]Price, error)
+	// Charge returns the prices that hold now.
+	Charge(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]Price, error)
+	Tax(ctx context.Context, r TaxRequest) (Tax, error)
+}
+
+// Price is what a variant costs.
+type Price struct {
+	Amount  money.Amount
+	Version int64
+}
+
+// TaxRequest asks for the tax of a purchase; amounts are after discounts.
+type TaxRequest struct {
+	Currency money.Currency
+	Country  string
+	Region   string
+	Lines    []money.Amount
+	Shipping money.Amount
+}
+
+// Tax is what comes on top of each line, and what is contained in all prices together.
+type Tax struct {
+	Lines    []money.Amount
+	Included money.Amount
+}
+
+// StockReserver grants stock to orders.
+type StockReserver interface {
+	// Available may be a moment old.
+	Available(ctx context.Context, skus []string) (map[string]int64, error)
+	// Reserve promises all articles to the order or returns ErrOutOfStock. Repeating it is harmless.
+	Reserve(ctx context.Context, orderID string, pieces map[string]int64, ttl time.Duration) error
+	// Extend keeps a reservation; held is false when there is none any more.
+	Extend(ctx context.Context, orderID string, ttl time.Duration) (held bool, err error)
+	Release(ctx context.Context, orderID, reason string) error
+	// ExpiredHolds returns orders whose reservation has ended and was not given back yet.
+	ExpiredHolds(ctx context.Context, limit int) ([]string, error)
+}
+
+// PaymentTaker takes the money of orders and gives it back.
+type PaymentTaker interface {
+	// Offers says whether the shop can be paid this way.
+	Offers(provider, method string) bool
+	// Pay answers with the payment, also a declined one or one whose outcome is not known.
+	Pay(ctx context.Context, orderID string, amount money.Amount, provider, method, returnURL string) (Payment, error)
+	// ByOrders returns payments with the oldest first.
+	ByOrders(ctx context.Context, orderIDs ...string) (map[string][]Payment, error)
+	// OrderOf returns the order a payment belongs to.
+	OrderOf(ctx context.Context, paymentID string) (orderID string, err error)
+	ConfirmTest(ctx context.Context, paymentID string, approve bool) (Payment, error)
+	Capture(ctx context.Context, paymentID string) (Payment, error)
+	// Void ends a payment that took nothing.
+	Void(ctx context.Context, paymentID string) error
+	// Refund gives all that a payment took back; repeating it under one refund id is harmless.
+	Refund(ctx context.Context, paymentID, refundID string, amount money.Amount, reason string) error
+}
+
+// Sealer encrypts what is personal, and finds it again without reading it.
+type Sealer interface {
+	Seal(plain, associated []byte) ([]byte, error)
+	Open(sealed, associated []byte) ([]byte, error)
+	// BlindIndex is the same for the same value and tells nothing about it.
+	BlindIndex(value string) []byte
+}
+
+// Mailer puts mails into the queue, inside the transaction of what they tell about.
+type Mailer interface {
+	// Enqueue sends the message once for each key.
+	Enqueue(ctx context.Context, tx pgx.Tx, key string, m Mail) error
+}
+
+// Mail is a message to a shopper.
+type Mail struct {
+	To      string
+	Subject string
+	Text    string
+	HTML    string
+}
