@@ -166,7 +166,11 @@ func (r *Renderer) Rendition(ctx context.Context, name string, width int, format
 			r.metrics.failed(format)
 			return Rendition{}, res.Err
 		}
-		return res.Val.(Rendition), nil
+		out, ok := res.Val.(Rendition)
+		if !ok {
+			return Rendition{}, fmt.Errorf("picture %s: rendered to a %T", name, res.Val)
+		}
+		return out, nil
 	}
 }
 

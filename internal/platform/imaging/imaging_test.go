@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
+	"image/draw"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -139,6 +142,34 @@ func TestPicturesStandUprightWhateverTheirOrientation(t *testing.T) {
 			requireColour(t, img, want.green[0], want.green[1], green)
 		})
 	}
+}
+
+// The decoder of lossy WebP hands over pixels of a narrower range than those of JPEG.
+func TestColoursSurviveWebPInAndOut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []color.RGBA{white, {A: 0xff}, red, green, blue, {R: 0x80, G: 0x80, B: 0x80, A: 0xff}} {
+		plain := image.NewRGBA(image.Rect(0, 0, 200, 200))
+		draw.Draw(plain, plain.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
+		b := setup(t, map[string][]byte{"p.png": pngOf(t, plain)})
+		out, err := b.Rendition(t.Context(), "p.png", 160, imaging.WebP)
+		require.NoError(t, err)
+		b.pictures["p.webp"] = out.Body
+		back, err := b.Rendition(t.Context(), "p.webp", 160, imaging.JPEG)
+		require.NoError(t, err)
+		r, g, bl, _ := decode(t, back).At(80, 80).RGBA()
+		require.InDeltaSlice(t, []int{int(c.R), int(c.G), int(c.B)}, []int{int(r >> 8), int(g >> 8), int(bl >> 8)}, 6)
+
+		colour, err := imaging.DominantColour(out.Body)
+		require.NoError(t, err)
+		require.InDelta(t, int(c.R), hexByte(t, colour[1:3]), 6)
+	}
+}
+
+func hexByte(t *testing.T, s string) int {
+	t.Helper()
+	v, err := strconv.ParseUint(s, 16, 8)
+	require.NoError(t, err)
+	return int(v)
 }
 
 func TestTransparentPartsBecomeWhite(t *testing.T) {

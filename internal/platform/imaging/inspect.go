@@ -110,9 +110,38 @@ func (i Info) decode(data []byte) (img image.Image, err error) {
 		img, err = png.Decode(bytes.NewReader(data))
 	default:
 		img, err = webpdecoder.Decode(bytes.NewReader(data))
+		fullRange(img)
 	}
 	if err != nil {
 		return nil, ErrBroken.Wrap(fmt.Errorf("decode %s: %w", i.kind, err))
 	}
 	return img, nil
+}
+
+// fullRange spreads the pixels of a lossy WebP over all values. VP8 keeps luma in 16–235 and chroma in 16–240, while
+// image.YCbCr means the 0–255 of JPEG and the decoder hands the pixels over as they are: white would come out grey.
+func fullRange(img image.Image) {
+	var ycc *image.YCbCr
+	switch i := img.(type) {
+	case *image.YCbCr:
+		ycc = i
+	case *image.NYCbCrA:
+		ycc = &i.YCbCr
+	default:
+		return // lossless: RGB already
+	}
+	spread(ycc.Y, 16, 219, 0)
+	spread(ycc.Cb, 128, 224, 128)
+	spread(ycc.Cr, 128, 224, 128)
+}
+
+// spread maps centre to newCentre and what lies around it from a range of the given width to one of 255.
+func spread(pix []byte, centre, width, newCentre int) {
+	var to [256]byte
+	for v := range to {
+		to[v] = byte(min(255, max(0, (2*(v-centre)*255+width)/(2*width)+newCentre)))
+	}
+	for i, v := range pix {
+		pix[i] = to[v]
+	}
 }

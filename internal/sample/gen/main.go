@@ -77,12 +77,11 @@ func run(luma, unsplash, out string) error {
 
 // read returns the values of a gzipped JSON Lines file.
 func read[T any](path string) ([]T, error) {
-	f, err := os.Open(path)
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -102,11 +101,14 @@ func read[T any](path string) ([]T, error) {
 // unpack writes the pictures of a zip file to dir, adds what is to be known of each to pictures, and returns their
 // names. The files are kept as they are: they are progressive JPEGs of at most 800 pixels already.
 func unpack(zipFile, dir string, pictures map[string]sample.ProductImage) ([]string, error) {
-	z, err := zip.OpenReader(zipFile)
+	packed, err := os.ReadFile(zipFile)
 	if err != nil {
 		return nil, err
 	}
-	defer z.Close()
+	z, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", zipFile, err)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -136,8 +138,8 @@ func contents(f *zip.File) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	return io.ReadAll(r)
+	raw, err := io.ReadAll(r)
+	return raw, errors.Join(err, r.Close())
 }
 
 func writeLines[T any](path string, all []T) error {
