@@ -70,7 +70,7 @@ with due as (
     for update skip locked
 )
 update platform.event_retries r
-set due_at = now() + $3
+set due_at = now() + $3::interval
 from due
 where r.consumer = due.consumer and r.event_id = due.event_id
 returning r.consumer, r.envelope::text, r.attempt, r.first_failed_at`

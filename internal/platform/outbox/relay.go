@@ -171,7 +171,7 @@ with due as (
     for update skip locked
 )
 update platform.outbox o
-set claimed_until = now() + $2
+set claimed_until = now() + $2::interval
 from due
 where o.event_id = due.event_id
 returning o.seq, o.event_id, o.type, o.version, o.aggregate_id, o.aggregate_version, o.occurred_at, o.trace, o.data::text`
