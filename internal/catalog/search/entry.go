@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -102,6 +103,21 @@ func NewEntry(d *Document) (Entry, error) {
 	return e, nil
 }
 
+// NewEntries analyses documents, and returns those apart that no index can hold.
+func NewEntries(docs []Document) ([]Entry, []Failure) {
+	entries := make([]Entry, 0, len(docs))
+	var refused []Failure
+	for i := range docs {
+		e, err := NewEntry(&docs[i])
+		if err != nil {
+			refused = append(refused, Failure{ProductID: docs[i].ProductID, Err: err})
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return entries, refused
+}
+
 func (d *Document) validate() error {
 	switch {
 	case d.ProductID == "" || len(d.ProductID) > 200:
@@ -131,7 +147,8 @@ func quality(d *Document) float64 {
 
 // sortTitle is the title as people sort: without case and accents.
 func sortTitle(title string) string {
-	return cut(strings.Join(strings.Fields(normalise(title)), " "), 200)
+	const untitled = "-" // an empty value would be none, and have no place in the order
+	return cmp.Or(cut(strings.Join(strings.Fields(normalise(title)), " "), 200), untitled)
 }
 
 // cut returns at most n bytes of s, without a broken letter at the end.
@@ -243,7 +260,7 @@ func (a *analyser) attributes(attributes map[string][]string) []string {
 const separator = "\x1f"
 
 // FacetTerm is how a name with a value is indexed.
-func FacetTerm(name, value string) string { return FacetPrefix(name) + value }
+func FacetTerm(name, value string) string { return cut(FacetPrefix(name)+value, maxFacetBytes) }
 
 // FacetPrefix is how the terms of all values of a name begin.
 func FacetPrefix(name string) string { return strings.ReplaceAll(name, separator, " ") + separator }
@@ -254,12 +271,12 @@ const maxFacetBytes = 1000
 func facetTerms(d *Document) []string {
 	var s set
 	if d.Brand != "" && d.Attributes[FacetBrand] == nil {
-		s.add(cut(FacetTerm(FacetBrand, d.Brand), maxFacetBytes))
+		s.add(FacetTerm(FacetBrand, d.Brand))
 	}
 	for name, values := range d.Attributes {
 		for _, v := range values {
 			if v != "" {
-				s.add(cut(FacetTerm(name, v), maxFacetBytes))
+				s.add(FacetTerm(name, v))
 			}
 		}
 	}

@@ -98,19 +98,23 @@ func text(words []queryWord) string {
 }
 
 // newPlan makes a plan that needs the required words and prefers documents with the optional ones.
-func newPlan(required, optional []queryWord, v *Vocabulary) *Plan {
+func newPlan(required, optional []queryWord, v *Vocabulary) (*Plan, error) {
 	p := &Plan{Readings: make([]Reading, 1, 4)}
 	p.Readings[0] = make(Reading, len(required))
 	for i := range required {
 		p.Readings[0][i] = required[i].clause()
 	}
-	p.Readings = append(p.Readings, joinedReadings(p.Readings[0], required, v)...)
+	together, err := joinedReadings(p.Readings[0], required, v)
+	if err != nil {
+		return nil, err
+	}
+	p.Readings = append(p.Readings, together...)
 	for i := range optional {
 		c := optional[i].clause()
 		c.Boost = scoreOptional
 		p.Optional = append(p.Optional, c)
 	}
-	return p
+	return p, nil
 }
 
 // clause is the word as written, or else everything it consists of; and a code, when it may be one.
@@ -153,27 +157,27 @@ const (
 )
 
 // joinedReadings are the readings in which neighbours are one word ("key board") or one code ("c 5220 ks").
-func joinedReadings(apart Reading, words []queryWord, v *Vocabulary) []Reading {
+func joinedReadings(apart Reading, words []queryWord, v *Vocabulary) ([]Reading, error) {
 	if len(words) < 2 || len(words) > maxJoinedQueries {
-		return nil
+		return nil, nil
 	}
 	var readings []Reading
 	for i := range words {
 		for n := 2; n <= maxJoined && i+n <= len(words); n++ {
-			c, ok := joined(words[i:i+n], v)
-			if !ok {
-				continue
+			c, ok, err := joined(words[i:i+n], v)
+			if err != nil {
+				return nil, err
 			}
-			r := make(Reading, 0, len(apart)-n+1)
-			r = append(append(append(r, apart[:i]...), c), apart[i+n:]...)
-			readings = append(readings, r)
+			if ok {
+				readings = append(readings, slices.Concat(apart[:i], Reading{c}, apart[i+n:]))
+			}
 		}
 	}
-	return readings
+	return readings, nil
 }
 
 // joined is the clause for words written together; ok when that gives a word of the vocabulary or what may be a code.
-func joined(words []queryWord, v *Vocabulary) (c Clause, ok bool) {
+func joined(words []queryWord, v *Vocabulary) (c Clause, ok bool, err error) {
 	var b strings.Builder
 	digits := false
 	for i := range words {
@@ -182,9 +186,13 @@ func joined(words []queryWord, v *Vocabulary) (c Clause, ok bool) {
 	}
 	whole := b.String()
 	c = Clause{Alternatives: []Alternative{{Terms: []string{stem(whole)}}}, Boost: 1}
-	if !digits {
-		return c, len(words) == 2 && v.Frequency(c.Alternatives[0].Terms[0]) > 0
+	if digits {
+		c.Alternatives = append(c.Alternatives, codes(whole)...)
+		return c, len(whole) > minCodePrefix, nil
 	}
-	c.Alternatives = append(c.Alternatives, codes(whole)...)
-	return c, len(whole) > minCodePrefix
+	if len(words) > 2 {
+		return c, false, nil
+	}
+	ok, err = v.Has(whole)
+	return c, ok, err
 }

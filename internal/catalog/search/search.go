@@ -215,6 +215,14 @@ type Failure struct {
 	Err       error
 }
 
+// Refused is a *BulkError of the failures, or nil when there are none.
+func Refused(failures []Failure) error {
+	if len(failures) == 0 {
+		return nil
+	}
+	return &BulkError{Failures: failures}
+}
+
 // Error names at most three of the documents.
 func (e *BulkError) Error() string {
 	const shown = 3

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -89,7 +90,8 @@ func (q *Query) filter() Filter {
 }
 
 func (q *Query) request(p *Plan) *Request {
-	return &Request{Plan: p, Filter: q.filter(), Sort: q.Sort, Limit: q.Limit, Facets: q.After == ""}
+	const oneMore = 1 // tells whether there is a following page
+	return &Request{Plan: p, Filter: q.filter(), Sort: q.Sort, Limit: q.Limit + oneMore, Facets: q.After == ""}
 }
 
 // answer is a page with how the text was understood to get it.
@@ -122,7 +124,9 @@ func (s Searcher) continued(ctx context.Context, q *Query) (*answer, error) {
 		if len(required) == 0 {
 			return nil, invalid("after", "This is not a cursor of this search. Begin without one.")
 		}
-		plan = newPlan(required, optional, v)
+		if plan, err = newPlan(required, optional, v); err != nil {
+			return nil, err
+		}
 	}
 	r := q.request(plan)
 	r.After = &c.Position
@@ -169,8 +173,8 @@ func (s Searcher) answered(ctx context.Context, q *Query) (*answer, error) {
 	if len(better) > 0 {
 		words = better[0]
 	}
-	for _, n := range droppings(len(words)) {
-		required, optional := letGo(words, n)
+	for _, gone := range droppings(words) {
+		required, optional := letGo(words, gone)
 		if done, err := t.try(ctx, required, optional, len(better) > 0); done || err != nil {
 			return t.answer(), err
 		}
@@ -196,7 +200,11 @@ func (t *trial) answer() *answer {
 // try executes the query with these words. It is done when they match something in the catalogue, whatever the
 // filters then leave of it: that a filter excludes everything is no reason to search for something else.
 func (t *trial) try(ctx context.Context, required, optional []queryWord, corrected bool) (bool, error) {
-	r := t.query.request(newPlan(required, optional, t.vocabulary))
+	plan, err := newPlan(required, optional, t.vocabulary)
+	if err != nil {
+		return false, err
+	}
+	r := t.query.request(plan)
 	page, err := t.searcher.Backend.Execute(ctx, r)
 	if err != nil {
 		return false, err
@@ -282,35 +290,45 @@ func replaced(words []queryWord, candidates map[int][]string, round int, v *Voca
 	return queryWords(strings.Join(surfaces, " "), v)
 }
 
-// droppings is how many of n words to let go of, one attempt after the other.
-func droppings(n int) []int {
-	var counts []int
-	for k := 1; k < n; k *= 2 {
-		counts = append(counts, k)
-	}
-	if n > 1 && (len(counts) == 0 || counts[len(counts)-1] != n-1) {
-		counts = append(counts, n-1)
-	}
-	return counts
-}
+// maxSingles is how many words are let go of one at a time before several go at once.
+const maxSingles = 4
 
-// letGo lets go of the n rarest words, unknown ones first: what hardly anything has is what keeps the others from
-// matching. Numbers and codes go last, for who types one means it.
-func letGo(words []queryWord, n int) (required, optional []queryWord) {
+// droppings are the sets of words to let go of, one attempt after the other: each word alone, the rarest first,
+// because what hardly anything has is what keeps the others from matching; then more and more of them.
+// Numbers and codes go last, for who types one means it.
+func droppings(words []queryWord) [][]int {
+	if len(words) < 2 {
+		return nil
+	}
 	order := make([]int, len(words))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		if ka, kb := words[a].kind == mixed, words[b].kind == mixed; ka != kb {
-			if ka {
-				return 1
-			}
-			return -1
-		}
-		return words[a].frequency - words[b].frequency
+		return cmp.Or(cmp.Compare(rank(words[a].kind), rank(words[b].kind)), words[a].frequency-words[b].frequency)
 	})
-	gone := order[:n]
+	var sets [][]int
+	for i := range order[:min(maxSingles, len(order))] {
+		sets = append(sets, order[i:i+1])
+	}
+	for n := 2; n < len(order)-1; n *= 2 {
+		sets = append(sets, order[:n])
+	}
+	if len(order) > 2 {
+		sets = append(sets, order[:len(order)-1])
+	}
+	return sets
+}
+
+func rank(k tokenKind) int {
+	if k == mixed {
+		return 1
+	}
+	return 0
+}
+
+// letGo divides words into those that stay and those at the places gone.
+func letGo(words []queryWord, gone []int) (required, optional []queryWord) {
 	for i := range words {
 		if slices.Contains(gone, i) {
 			optional = append(optional, words[i])
@@ -324,22 +342,23 @@ func letGo(words []queryWord, n int) (required, optional []queryWord) {
 // result makes the page the caller's.
 func (a *answer) result(q *Query) (Result, error) {
 	p := a.page
+	hits := p.Hits[:min(len(p.Hits), q.Limit)]
 	r := Result{
-		Items: make([]Hit, len(p.Hits)), Total: p.Total, TotalIsExact: p.Exact, Price: p.Price,
+		Items: make([]Hit, len(hits)), Total: p.Total, TotalIsExact: p.Exact, Price: p.Price,
 		CorrectedQuery: a.corrected, Dropped: a.dropped,
 	}
-	for i := range p.Hits {
-		r.Items[i] = p.Hits[i].Hit
+	for i := range hits {
+		r.Items[i] = hits[i].Hit
 	}
 	if q.After == "" {
 		r.Facets = facets(p, q.Facets)
 		r.Categories = categories(p.Categories)
 	}
-	if len(p.Hits) < q.Limit {
+	if len(p.Hits) == len(hits) {
 		return r, nil
 	}
 	c := cursor{
-		Query: q.fingerprint(), Position: p.Hits[len(p.Hits)-1].Position,
+		Query: q.fingerprint(), Position: hits[len(hits)-1].Position,
 		Text: a.corrected, Dropped: a.dropped, Total: p.Total, Exact: p.Exact,
 	}
 	next, err := c.encode()

@@ -70,11 +70,8 @@ func (s Searcher) complete(ctx context.Context, words []queryWord, limit int) (*
 	})
 }
 
-// scoreBegun and scoreFinished are the scores of an unfinished word, and of one that is already complete.
-const (
-	scoreBegun    = 1.0
-	scoreFinished = 2.0
-)
+// scoreBegun is the score of an unfinished word.
+const scoreBegun = 1.0
 
 // begun is met by words that begin like this one.
 func (w *queryWord) begun() Clause {
@@ -88,9 +85,7 @@ func (w *queryWord) begun() Clause {
 		}
 		c.Alternatives = append(c.Alternatives, Alternative{Terms: parts, Match: Prefix, Score: scoreBegun})
 	}
-	if w.kind != word {
-		c.Alternatives = append(c.Alternatives, codes(w.whole)...)
-	}
+	c.Alternatives = append(c.Alternatives, codes(w.whole)...)
 	return c
 }
 

@@ -84,6 +84,18 @@ func (v *Vocabulary) Frequency(stem string) int {
 	return v.stems[stem]
 }
 
+// Has reports whether the catalogue has the word just as it is written.
+func (v *Vocabulary) Has(w string) (bool, error) {
+	if v == nil {
+		return false, nil
+	}
+	has, err := v.words.Contains([]byte(w))
+	if err != nil {
+		return false, fmt.Errorf("look up %q in the vocabulary: %w", w, err)
+	}
+	return has, nil
+}
+
 // candidate is a word that may have been meant.
 type candidate struct {
 	word  string

@@ -1,0 +1,124 @@
+package embedded_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopd/internal/catalog/search"
+	"shopd/internal/catalog/search/embedded"
+	"shopd/internal/catalog/search/searchtest"
+	"shopd/internal/platform/errs"
+)
+
+func open(t *testing.T, dir string) *embedded.Engine {
+	t.Helper()
+	e, err := embedded.Open(dir, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return e
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	searchtest.Conformance(t, func(t *testing.T) search.Engine {
+		e := open(t, t.TempDir())
+		t.Cleanup(func() { require.NoError(t, e.Close()) })
+		return e
+	})
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	setup := func(t *testing.T) string {
+		t.Helper()
+		dir := t.TempDir()
+		e := open(t, dir)
+		require.NoError(t, e.Upsert(t.Context(), searchtest.Catalogue()))
+		require.NoError(t, e.Close())
+		return dir
+	}
+	count := func(t *testing.T, dir string) int {
+		t.Helper()
+		e := open(t, dir)
+		n, err := e.Count(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, e.Close())
+		return n
+	}
+	all := len(searchtest.Catalogue())
+
+	t.Run("finds what was stored", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, all, count(t, setup(t)))
+	})
+	t.Run("finds what a rebuild stored", func(t *testing.T) {
+		t.Parallel()
+		dir := setup(t)
+		e := open(t, dir)
+		b, err := e.Rebuild(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, b.Write(t.Context(), searchtest.Catalogue()[:2]))
+		require.NoError(t, b.Commit(t.Context()))
+		require.NoError(t, e.Close())
+		require.Equal(t, 2, count(t, dir))
+	})
+	t.Run("drops a rebuild that was not finished", func(t *testing.T) {
+		t.Parallel()
+		dir := setup(t)
+		left := filepath.Join(dir, "products-v1-000002")
+		require.NoError(t, os.MkdirAll(left, 0o700))
+		require.Equal(t, all, count(t, dir))
+		require.NoDirExists(t, left)
+	})
+	broken := map[string]func(t *testing.T, index string){
+		"the index is gone": func(t *testing.T, index string) { t.Helper(); require.NoError(t, os.RemoveAll(index)) },
+		"its description is cut off": func(t *testing.T, index string) {
+			t.Helper()
+			require.NoError(t, os.Truncate(filepath.Join(index, "index_meta.json"), 3))
+		},
+		"its root is overwritten": func(t *testing.T, index string) {
+			t.Helper()
+			require.NoError(t, os.WriteFile(filepath.Join(index, "store", "root.bolt"), []byte("not a bolt file"), 0o600))
+		},
+		"its segments are gone": func(t *testing.T, index string) {
+			t.Helper()
+			segments, err := filepath.Glob(filepath.Join(index, "store", "*.zap"))
+			require.NoError(t, err)
+			require.NotEmpty(t, segments)
+			for _, s := range segments {
+				require.NoError(t, os.Remove(s))
+			}
+		},
+		"its segments are cut off": func(t *testing.T, index string) {
+			t.Helper()
+			segments, err := filepath.Glob(filepath.Join(index, "store", "*.zap"))
+			require.NoError(t, err)
+			for _, s := range segments {
+				require.NoError(t, os.Truncate(s, 20))
+			}
+		},
+	}
+	for name, damage := range broken {
+		t.Run("starts empty when "+name, func(t *testing.T) {
+			t.Parallel()
+			dir := setup(t)
+			damage(t, filepath.Join(dir, "products-v1-000001"))
+			require.Zero(t, count(t, dir))
+			e := open(t, dir)
+			require.NoError(t, e.Upsert(t.Context(), searchtest.Catalogue()))
+			require.NoError(t, e.Close())
+			require.Equal(t, all, count(t, dir))
+		})
+	}
+	t.Run("refuses a directory in use", func(t *testing.T) {
+		t.Parallel()
+		dir := setup(t)
+		e := open(t, dir)
+		_, err := embedded.Open(dir, slog.New(slog.DiscardHandler))
+		require.Equal(t, errs.Conflict, errs.KindOf(err))
+		require.NoError(t, e.Close())
+	})
+}
