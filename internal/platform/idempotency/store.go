@@ -68,7 +68,7 @@ func New(c Config) (*Store, error) {
 	s := &Store{
 		sealer: c.Sealer, log: c.Log, redis: c.Redis, now: c.Now,
 		patience: cmp.Or(c.RedisTimeout, 30*time.Millisecond),
-		ttl: cmp.Or(c.TTL, 24*time.Hour), lease: cmp.Or(c.Lease, time.Minute),
+		ttl:      cmp.Or(c.TTL, 24*time.Hour), lease: cmp.Or(c.Lease, time.Minute),
 		breaker: gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
 			Name: "idempotency replays", Timeout: redisRest,
 			ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= redisFailures },

@@ -200,21 +200,21 @@ select version_id, tstamp
 from public.goose_db_version
 where is_applied`
 
+// appliedVersions is empty for a database that was never migrated.
 func appliedVersions(ctx context.Context, pool *pgxpool.Pool) (map[int64]time.Time, error) {
 	const undefinedTable = "42P01"
-	rows, err := pool.Query(ctx, selectApplied)
-	if err != nil {
-		return nil, err
-	}
 	applied := map[int64]time.Time{}
-	var version int64
-	var at time.Time
-	_, err = pgx.ForEachRow(rows, []any{&version, &at}, func() error {
-		applied[version] = at.UTC()
-		return nil
-	})
-	if postgres.Code(err) == undefinedTable {
-		return applied, nil
+	rows, err := pool.Query(ctx, selectApplied)
+	if err == nil {
+		var version int64
+		var at time.Time
+		_, err = pgx.ForEachRow(rows, []any{&version, &at}, func() error {
+			applied[version] = at.UTC()
+			return nil
+		})
 	}
-	return applied, err
+	if err != nil && postgres.Code(err) != undefinedTable {
+		return nil, fmt.Errorf("read the applied migrations: %w", err)
+	}
+	return applied, nil
 }
