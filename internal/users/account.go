@@ -95,7 +95,7 @@ func (s *Service) UpdateProfile(ctx context.Context, customer CustomerID, change
 	return changed, err
 }
 
-// Addresses returns the addresses of a customer in the order they were added.
+// Addresses returns the addresses of a customer, the default first and then in the order they were added.
 func (s *Service) Addresses(ctx context.Context, customer CustomerID) ([]Address, error) {
 	rows, err := selectAddresses(ctx, s.pool, customer)
 	if err != nil {
@@ -161,9 +161,9 @@ func (s *Service) AddAddress(ctx context.Context, customer CustomerID, a PostalA
 	return added, err
 }
 
-// ReplaceAddress changes one of the customer's addresses; asDefault true makes it the default, false leaves
+// UpdateAddress changes one of the customer's addresses; asDefault true makes it the default, false leaves
 // things as they are.
-func (s *Service) ReplaceAddress(ctx context.Context, customer CustomerID, address AddressID, a PostalAddress, asDefault bool) (Address, error) {
+func (s *Service) UpdateAddress(ctx context.Context, customer CustomerID, address AddressID, a PostalAddress, asDefault bool) (Address, error) {
 	if err := a.clean(); err != nil {
 		return Address{}, err
 	}
@@ -177,7 +177,7 @@ func (s *Service) ReplaceAddress(ctx context.Context, customer CustomerID, addre
 			return err
 		}
 		changed = Address{
-			ID: address, IsDefault: before.IsDefault || asDefault, PostalAddress: a, CreatedAt: before.CreatedAt, UpdatedAt: s.now(),
+			ID: address, IsDefault: before.IsDefault || asDefault, PostalAddress: a, CreatedAt: before.CreatedAt.UTC(), UpdatedAt: s.now(),
 		}
 		row, err := s.sealed(ctx, tx, customer, changed)
 		if err != nil {

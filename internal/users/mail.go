@@ -10,14 +10,16 @@ import (
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
+
+	"shopd/internal/platform/id"
 )
 
 // Pages of the storefront that mailed links lead to. They take the token from the query.
 const (
-	pathForgot       = "/account/forgot"
-	pathReset        = "/account/reset"
+	pathForgot       = "/account/reset"
+	pathReset        = "/account/reset/confirm"
 	pathVerify       = "/account/verify"
-	pathConfirmEmail = "/account/confirm-email"
+	pathConfirmEmail = "/account/email/confirm"
 )
 
 var pathOf = map[purpose]string{verifyEmail: pathVerify, changeEmail: pathConfirmEmail, resetPassword: pathReset}
@@ -125,7 +127,7 @@ func (l *letters) render(to Email, kind letter, data letterData) (Mail, error) {
 	if err := l.html.Execute(&rich, p); err != nil {
 		return Mail{}, fmt.Errorf("render mail %s: %w", kind.name, err)
 	}
-	return Mail{To: string(to), Template: kind.name, Subject: p.Subject, Text: plain.String(), HTML: rich.String()}, nil
+	return Mail{Key: id.New("mail"), To: string(to), Template: kind.name, Subject: p.Subject, Text: plain.String(), HTML: rich.String()}, nil
 }
 
 // send puts a letter into the outgoing mails, as part of tx.

@@ -11,6 +11,7 @@ import (
 
 // Mail is a letter to one person. It is personal data: whoever keeps it until it is sent keeps it sealed.
 type Mail struct {
+	Key      string // tells this mail from every other
 	To       string
 	Template string // which letter it is, for logs and metrics: "password_reset"
 	Subject  string

@@ -33,7 +33,7 @@ func sealAddress(key *crypto.DataKey, id AddressID, a PostalAddress) ([]byte, er
 }
 
 func (r addressRow) open(key *crypto.DataKey) (Address, error) {
-	a := Address{ID: r.ID, IsDefault: r.IsDefault, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
+	a := Address{ID: r.ID, IsDefault: r.IsDefault, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
 	plain, err := key.Open(r.Sealed, addressContext(r.ID))
 	if err != nil {
 		return a, fmt.Errorf("open address %s: %w", r.ID, err)
@@ -46,7 +46,7 @@ func selectAddresses(ctx context.Context, q postgres.Querier, customer CustomerI
 select id, sealed, is_default, created_at, updated_at
 from users.addresses
 where customer_id = $1
-order by id`
+order by is_default desc, id`
 	rows, err := q.Query(ctx, sql, customer)
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func lockCustomer(ctx context.Context, tx pgx.Tx, id CustomerID) (customerRow, e
 
 // open is the row in clear.
 func (r customerRow) open(key *crypto.DataKey) (Customer, error) {
-	c := Customer{ID: r.ID, Status: r.Status, EmailVerified: r.EmailVerifiedAt != nil, Version: r.Version, CreatedAt: r.CreatedAt}
+	c := Customer{ID: r.ID, Status: r.Status, EmailVerified: r.EmailVerifiedAt != nil, Version: r.Version, CreatedAt: r.CreatedAt.UTC()}
 	id := string(r.ID)
 	email, err := openText(key, "customers|email", id, r.EmailSealed)
 	if err != nil {

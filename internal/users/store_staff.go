@@ -86,7 +86,7 @@ for update`
 func (r staffRow) open(key *crypto.DataKey) (Staff, error) {
 	s := Staff{
 		ID: r.ID, Role: r.Role, HasPassword: r.PasswordHash != "", Disabled: r.DisabledAt != nil,
-		Version: r.Version, CreatedAt: r.CreatedAt,
+		Version: r.Version, CreatedAt: r.CreatedAt.UTC(),
 	}
 	email, err := openText(key, "staff|email", string(r.ID), r.EmailSealed)
 	if err != nil {
