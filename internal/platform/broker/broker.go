@@ -112,11 +112,11 @@ var ErrUnavailable = errs.New(errs.Unavailable, "broker_unavailable", "The messa
 
 // Unreadable marks an error that trying again cannot mend, such as a payload that does not decode: the event
 // becomes a dead letter at once.
-func Unreadable(err error) error { return unreadable{err} }
+func Unreadable(err error) error { return unreadableError{err} }
 
-type unreadable struct{ error }
+type unreadableError struct{ error }
 
-func (u unreadable) Unwrap() error { return u.error }
+func (u unreadableError) Unwrap() error { return u.error }
 
 var consumerName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$`)
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -101,7 +102,7 @@ func (r *Runner) failed(ctx context.Context, d Delivery, err error) Verdict {
 		d.FirstFailed = now
 	}
 	log := r.config.Log.With("consumer", r.Consumer, "event_id", d.ID, "type", d.Type, "attempt", d.Attempt+1, "error", err)
-	var hopeless unreadable
+	var hopeless unreadableError
 	if d.Attempt < len(r.config.RetryDelays) && !errors.As(err, &hopeless) {
 		r.metrics.outcome(r.Consumer, "retried", 1)
 		log.WarnContext(ctx, "event not handled, it will be tried again")
@@ -146,11 +147,14 @@ func (r *Runner) apply(ctx context.Context, batch []Delivery, wanted []int) (err
 		envelopes[n] = batch[i].Envelope
 	}
 	ctx, end := r.spans(ctx, envelopes)
-	defer func() { end(err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("consumer %s panicked: %v\n%s", r.Consumer, p, debug.Stack())
 		}
+		if err != nil && ctx.Err() != nil {
+			err = slowError{err}
+		}
+		end(err)
 	}()
 	if r.Project != nil {
 		if err := r.Project(ctx, envelopes); err != nil {
@@ -218,27 +222,33 @@ func markHandled(ctx context.Context, tx pgx.Tx, consumer string, batch []events
 	}), nil
 }
 
+// slowError says that a handler took longer than HandleTimeout. That counts as a failure, although it looks like
+// a network that does not answer.
+type slowError struct{ error }
+
+func (s slowError) Unwrap() error { return s.error }
+
 // waits reports whether err is no fault of the event: the same delivery will do when what is missing is back.
 func (r *Runner) waits(err error) bool {
-	if errs.KindOf(err) == errs.Unavailable {
-		return true
+	var slow slowError
+	if errors.As(err, &slow) {
+		return false
 	}
 	var network net.Error
-	if errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) {
+	if errs.KindOf(err) == errs.Unavailable || errors.As(err, &network) {
 		return true
 	}
 	if r.Pool == nil {
 		return false
 	}
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
 		return true
 	}
-	if code := postgres.Code(err); len(code) == 5 {
-		// 08 connection, 53 resources, 57P server going down or starting; 40 and 55P03: in each other's way.
-		return code[:2] == "08" || code[:2] == "53" || code[:3] == "57P" || code[:2] == "40" || code == "55P03"
-	}
-	return false
+	// 08: connection; 53: resources; 57P: the server goes down or starts; 40, 55P03: in each other's way.
+	code := postgres.Code(err)
+	return slices.ContainsFunc([]string{"08", "53", "57P", "40", "55P03"}, func(class string) bool {
+		return strings.HasPrefix(code, class)
+	})
 }
 
 // spans begins a span for each event, a child of the trace that published it; the context carries the first one.

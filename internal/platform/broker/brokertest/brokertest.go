@@ -61,6 +61,7 @@ func OpenPool(t testing.TB, url, role string) *pgxpool.Pool {
 
 // Config is a broker's configuration with short delays.
 func (l *Lab) Config(t testing.TB) broker.Config {
+	t.Helper()
 	return broker.Config{
 		Pool: l.Relay, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		RetryDelays: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond},
@@ -90,6 +91,7 @@ func (l *Lab) Effect(consumer string, fail func(events.Envelope) error) broker.S
 
 // Effects returns the ids of the events that had an effect in consumer, in order, as often as they had it.
 func (l *Lab) Effects(t testing.TB, consumer string) []string {
+	t.Helper()
 	rows, err := l.Owner.Query(context.Background(), `select event_id from inventory.effects where consumer = $1 order by at`, consumer)
 	require.NoError(t, err)
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
