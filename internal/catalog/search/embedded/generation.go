@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/blevesearch/bleve/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
 
 	"shopd/internal/platform/errs"
 )
@@ -60,30 +62,52 @@ func openCurrent(dir string, log *slog.Logger) (*generation, error) {
 	return g, errors.Join(setCurrent(dir, g), clean(dir, g.path))
 }
 
-// openIndex opens what newGeneration made. A file that was cut off makes bleve panic.
+// openIndex opens what newGeneration made. A file that was cut off can make bleve panic.
 func openIndex(path string) (idx bleve.Index, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("open the search index: %v", p)
 		}
 	}()
-	idx, err = bleve.OpenUsing(path, map[string]any{"bolt_timeout": "2s"})
+	if err := verify(path); err != nil {
+		return nil, err
+	}
+	idx, err = bleve.OpenUsing(path, map[string]any{"bolt_timeout": lockTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("open the search index: %w", err)
-	}
-	mark, err := idx.GetInternal(madeKey)
-	if err == nil && mark == nil {
-		err = errors.New("open the search index: its content is lost")
-	}
-	if err != nil {
-		return nil, errors.Join(err, idx.Close())
 	}
 	return idx, nil
 }
 
-// madeKey is set in every index: bleve opens one whose segments cannot be read as an empty one, and mixes up the old
-// files with new ones.
-var madeKey = []byte("shopd_made")
+// lockTimeout is how long to wait for another process to let go of the index.
+const lockTimeout = "2s"
+
+// verify reads the newest snapshot of an index. Opened for writing, bleve would go back to an older one, or to
+// nothing, when that fails, and in time mix the files of both.
+func verify(path string) (err error) {
+	idx, err := bleve.OpenUsing(path, map[string]any{"bolt_timeout": lockTimeout, "read_only": true})
+	if err != nil {
+		return fmt.Errorf("open the search index: %w", err)
+	}
+	defer func() { err = cmpErr(err, idx.Close()) }()
+	advanced, err := idx.Advanced()
+	if err != nil {
+		return fmt.Errorf("open the search index: %w", err)
+	}
+	store, ok := advanced.(*scorch.Scorch)
+	if !ok {
+		return fmt.Errorf("the search index is a %T", advanced)
+	}
+	epochs, err := store.RootBoltSnapshotEpochs()
+	if err != nil || len(epochs) == 0 {
+		return cmpErr(err, errors.New("the search index has no snapshot"))
+	}
+	newest, err := store.LoadSnapshot(slices.Max(epochs))
+	if err != nil {
+		return fmt.Errorf("load the newest snapshot: %w", err)
+	}
+	return newest.Close()
+}
 
 // newGeneration makes an empty index, removing what a crash left in its place.
 func newGeneration(dir string, number int) (*generation, error) {
@@ -94,9 +118,6 @@ func newGeneration(dir string, number int) (*generation, error) {
 	idx, err := bleve.New(path, bleve.NewIndexMapping())
 	if err != nil {
 		return nil, fmt.Errorf("make the search index: %w", err)
-	}
-	if err := idx.SetInternal(madeKey, []byte{1}); err != nil {
-		return nil, errors.Join(fmt.Errorf("mark the search index: %w", err), idx.Close())
 	}
 	return &generation{number: number, path: path, index: idx}, nil
 }
