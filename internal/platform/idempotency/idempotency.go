@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,10 +75,8 @@ func NewRequest(principal, key, method, path string, body []byte) (Request, erro
 	if err := CheckKey(key); err != nil {
 		return Request{}, err
 	}
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n", method, path)
-	sum.Write(canonical(body))
-	return Request{Principal: principal, Key: key, Fingerprint: sum.Sum(nil)}, nil
+	sum := sha256.Sum256(slices.Concat([]byte(method+"\n"+path+"\n"), canonical(body)))
+	return Request{Principal: principal, Key: key, Fingerprint: sum[:]}, nil
 }
 
 // canonical is body with sorted members, when it is one JSON document, and else body.
@@ -99,15 +98,16 @@ func canonical(body []byte) []byte {
 type Outcome int
 
 const (
-	// Fresh: nobody has used the key; do the work.
+	// Fresh says that nobody has used the key; do the work.
 	Fresh Outcome = iota + 1
-	// TakenOver: whoever had begun is gone. Look what of the work is done (see Claim.Resource), and do the rest.
+	// TakenOver says that whoever had begun is gone. Look what of the work is done (see Claim.Resource), and do
+	// the rest.
 	TakenOver
-	// Replay: the work is done; answer Claim.Response.
+	// Replay says that the work is done; answer Claim.Response.
 	Replay
-	// InProgress: another request with the key is at work.
+	// InProgress says that another request with the key is at work.
 	InProgress
-	// Mismatch: the key belongs to a different request.
+	// Mismatch says that the key belongs to a different request.
 	Mismatch
 )
 
@@ -217,11 +217,7 @@ const FinishParams = 5
 // FinishSQL is the update of Finish for a hot path that has a statement of its own; its parameters are numbered
 // from first. It must change one row, or the transaction must not commit: the key has been taken over.
 func FinishSQL(first int) string {
-	params := make([]any, FinishParams)
-	for i := range params {
-		params[i] = first + i
-	}
-	return fmt.Sprintf(finishKey, params...)
+	return fmt.Sprintf(finishKey, first, first+1, first+2, first+3, first+4)
 }
 
 var finish = FinishSQL(1)

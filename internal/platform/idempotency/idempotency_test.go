@@ -3,7 +3,6 @@ package idempotency_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -329,7 +328,7 @@ func TestRedisMayBeGone(t *testing.T) {
 	gone := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	t.Cleanup(func() { require.NoError(t, gone.Close()) })
 	b := setup(t, func(c *idempotency.Config) {
-		c.Redis, c.Log = gone, slog.New(slog.NewTextHandler(io.Discard, nil))
+		c.Redis, c.Log = gone, slog.New(slog.DiscardHandler)
 	})
 	began := time.Now()
 	for _, key := range []string{"k1", "k2", "k3", "k4", "k5", "k6"} {

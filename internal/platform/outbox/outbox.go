@@ -39,11 +39,7 @@ var appendEvents = InsertSQL(1)
 // InsertSQL is the insert of Append for a hot path that puts it into a statement of its own, as a CTE or in a
 // batch. Its parameters are what Rows returns, numbered from first.
 func InsertSQL(first int) string {
-	params := make([]any, Args)
-	for i := range params {
-		params[i] = first + i
-	}
-	return fmt.Sprintf(insertEvents, params...)
+	return fmt.Sprintf(insertEvents, first, first+1, first+2, first+3, first+4, first+5, first+6, first+7)
 }
 
 const insertEvents = `

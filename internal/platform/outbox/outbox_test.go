@@ -299,7 +299,7 @@ func TestEventsWaitForABrokerThatIsAway(t *testing.T) {
 	var away atomic.Bool
 	away.Store(true)
 	var tries atomic.Int64
-	p := &paper{answer: func(batch []events.Envelope) ([]error, error) {
+	p := &paper{answer: func(_ []events.Envelope) ([]error, error) {
 		if away.Load() {
 			tries.Add(1)
 			return nil, errors.New("away")
@@ -349,7 +349,7 @@ func TestABatchThatBreaksHalfwayMarksWhatArrived(t *testing.T) {
 	b.append(t, upTo(4)...)
 	broken := true
 	lost := errors.New("connection lost")
-	p := &paper{answer: func(batch []events.Envelope) ([]error, error) {
+	p := &paper{answer: func(_ []events.Envelope) ([]error, error) {
 		if !broken {
 			return nil, nil
 		}

@@ -78,7 +78,7 @@ func TestMessageOnTheExchangeIsTheEnvelope(t *testing.T) {
 	m := <-messages
 	require.Equal(t, placed, m.RoutingKey)
 	require.Equal(t, batch[0].ID, m.MessageId)
-	require.EqualValues(t, amqp.Persistent, m.DeliveryMode)
+	require.Equal(t, amqp.Persistent, m.DeliveryMode)
 	require.Equal(t, batch[0].Trace, m.Headers["traceparent"])
 	var body map[string]any
 	require.NoError(t, json.Unmarshal(m.Body, &body))
