@@ -101,7 +101,8 @@ type Product struct {
 	Variants    []Variant           `json:"variants"`
 	Rating      *Rating             `json:"rating,omitempty"`
 	Related     []ListItem          `json:"related,omitempty" doc:"Chosen by the merchant to go with it."`
-	Version     int64               `json:"version"`
+	Version     int64               `json:"version" doc:"Of what the merchant edits: send it as If-Match."`
+	Revision    int64               `json:"revision" doc:"Of everything here, prices and stock included."`
 	UpdatedAt   time.Time           `json:"updated_at"`
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"shopd/internal/events"
 	"shopd/internal/platform/broker"
+	"shopd/internal/platform/cache"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/outbox"
 	"shopd/internal/platform/postgres"
@@ -19,7 +20,7 @@ import (
 // Deps is what the service needs. All fields are required.
 type Deps struct {
 	DB    *pgxpool.Pool // acts as shopd_inventory
-	Cache LevelCache
+	Cache *cache.Store
 	Log   *slog.Logger
 	Now   func() time.Time
 }
@@ -27,14 +28,21 @@ type Deps struct {
 // Service grants, keeps and moves stock.
 type Service struct {
 	db    *pgxpool.Pool
-	cache LevelCache
+	cache *cache.Cache[int64]
 	log   *slog.Logger
 	now   func() time.Time
 }
 
+// levelTTL is how long a level stays in the cache without news of it.
+const levelTTL = time.Hour
+
 // New returns a Service.
-func New(d Deps) *Service {
-	return &Service{db: d.DB, cache: d.Cache, log: d.Log, now: d.Now}
+func New(d Deps) (*Service, error) {
+	levels, err := cache.New[int64](d.Cache, cache.Options{Name: "stock", TTL: levelTTL})
+	if err != nil {
+		return nil, err
+	}
+	return &Service{db: d.DB, cache: levels, log: d.Log, now: d.Now}, nil
 }
 
 // Reserve promises items to the order until ttl has passed: all of them, or none and ErrOutOfStock that names
@@ -166,21 +174,19 @@ func (s *Service) Movements(ctx context.Context, sku string, before int64, limit
 // Available returns how many pieces of each article can be ordered, from the cache where it knows. It may be a
 // moment old: only Reserve grants.
 func (s *Service) Available(ctx context.Context, skus []string) (map[string]int64, error) {
-	known, missing := s.cache.Get(ctx, skus)
-	if len(missing) == 0 {
-		return known, nil
-	}
-	rows, err := levels(ctx, s.db, missing)
-	if err != nil {
-		return nil, fmt.Errorf("read stock: %w", err)
-	}
-	for _, l := range rows {
-		known[l.SKU] += l.Available
-	}
-	if err := s.cache.Complete(ctx, rows); err != nil {
-		s.log.WarnContext(ctx, "stock not cached", "error", err)
-	}
-	return known, nil
+	return s.cache.GetMany(ctx, skus, func(ctx context.Context, missing []string) (map[string]cache.Entry[int64], error) {
+		rows, err := levels(ctx, s.db, missing)
+		if err != nil {
+			return nil, fmt.Errorf("read stock: %w", err)
+		}
+		found := make(map[string]cache.Entry[int64], len(rows))
+		for _, l := range rows {
+			if l.Location == DefaultLocation {
+				found[l.SKU] = cache.Entry[int64]{Value: l.Available, Version: l.Version}
+			}
+		}
+		return found, nil
+	})
 }
 
 // Subscriptions are the queues of the domain.
@@ -216,13 +222,13 @@ func (s *Service) settleOrders(ctx context.Context, tx pgx.Tx, batch []events.En
 		case events.OrderPaid{}.Type():
 			ev, err := events.Open[events.OrderPaid](env)
 			if err != nil {
-				return err
+				return broker.Unreadable(err)
 			}
 			add(&paid, ev.OrderFacts)
 		case events.OrderCancelled{}.Type():
 			ev, err := events.Open[events.OrderCancelled](env)
 			if err != nil {
-				return err
+				return broker.Unreadable(err)
 			}
 			add(&unpaid, ev.OrderFacts)
 			if ev.WasPaid {
@@ -245,14 +251,17 @@ func (s *Service) settleOrders(ctx context.Context, tx pgx.Tx, batch []events.En
 	return nil
 }
 
+// projectLevels brings what can be ordered to the cache: the newest level of each article in the batch.
 func (s *Service) projectLevels(ctx context.Context, batch []events.Envelope) error {
-	levels := make([]Level, 0, len(batch))
+	newest := make(map[string]cache.Entry[int64], len(batch))
 	for _, env := range batch {
 		ev, err := events.Open[events.StockChanged](env)
 		if err != nil {
-			return err
+			return broker.Unreadable(err)
 		}
-		levels = append(levels, Level{SKU: ev.SKU, Location: ev.Location, OnHand: ev.OnHand, Reserved: ev.Reserved, Available: ev.Available, Version: ev.Version})
+		if ev.Location == DefaultLocation && newest[ev.SKU].Version <= ev.Version {
+			newest[ev.SKU] = cache.Entry[int64]{Value: ev.Available, Version: ev.Version}
+		}
 	}
-	return s.cache.Put(ctx, levels)
+	return s.cache.Put(ctx, newest)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"shopd/internal/events"
 	"shopd/internal/money"
 	"shopd/internal/platform/broker"
+	"shopd/internal/platform/cache"
 	"shopd/internal/platform/outbox"
 	"shopd/internal/platform/postgres"
 )
@@ -20,7 +22,7 @@ import (
 // Deps is what the service needs. All fields are required.
 type Deps struct {
 	DB    *pgxpool.Pool // acts as shopd_pricing
-	Cache PriceCache
+	Cache *cache.Store
 	Log   *slog.Logger
 	Now   func() time.Time
 }
@@ -28,7 +30,7 @@ type Deps struct {
 // Service keeps prices and taxes.
 type Service struct {
 	db    *pgxpool.Pool
-	cache PriceCache
+	cache *cache.Cache[Price]
 	log   *slog.Logger
 	now   func() time.Time
 	tax   atomic.Pointer[timedRates]
@@ -42,9 +44,16 @@ type timedRates struct {
 // taxTTL is how long a change of the tax table may take to be seen by every replica.
 const taxTTL = 10 * time.Second
 
+// priceTTL is how long a price stays in the cache without news of it.
+const priceTTL = time.Hour
+
 // New returns a Service.
-func New(d Deps) *Service {
-	return &Service{db: d.DB, cache: d.Cache, log: d.Log, now: d.Now}
+func New(d Deps) (*Service, error) {
+	prices, err := cache.New[Price](d.Cache, cache.Options{Name: "price", TTL: priceTTL})
+	if err != nil {
+		return nil, err
+	}
+	return &Service{db: d.DB, cache: prices, log: d.Log, now: d.Now}, nil
 }
 
 // Set changes prices: all of them, or none when one is not acceptable. Prices that are what they were stay. It
@@ -91,25 +100,40 @@ func (s *Service) Current(ctx context.Context, currency money.Currency, variantI
 	return prices, nil
 }
 
+// cacheKey names a price in the cache.
+func cacheKey(variantID string, currency money.Currency) string {
+	return variantID + "/" + string(currency)
+}
+
 // Cached is Current from the cache where it knows: good enough to show, not to charge.
 func (s *Service) Cached(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]Price, error) {
-	known, missing := s.cache.Get(ctx, currency, variantIDs)
-	if len(missing) == 0 {
-		return known, nil
+	keys := make([]string, len(variantIDs))
+	for i, v := range variantIDs {
+		keys[i] = cacheKey(v, currency)
 	}
-	read, err := s.Current(ctx, currency, missing)
+	found, err := s.cache.GetMany(ctx, keys, func(ctx context.Context, missing []string) (map[string]cache.Entry[Price], error) {
+		variants := make([]string, len(missing))
+		for i, key := range missing {
+			variants[i], _, _ = strings.Cut(key, "/")
+		}
+		read, err := s.Current(ctx, currency, variants)
+		if err != nil {
+			return nil, err
+		}
+		entries := make(map[string]cache.Entry[Price], len(read))
+		for v, p := range read {
+			entries[cacheKey(v, currency)] = cache.Entry[Price]{Value: p, Version: p.Version}
+		}
+		return entries, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	fresh := make([]Price, 0, len(read))
-	for variant, p := range read {
-		known[variant] = p
-		fresh = append(fresh, p)
+	prices := make(map[string]Price, len(found))
+	for _, p := range found {
+		prices[p.VariantID] = p
 	}
-	if err := s.cache.Put(ctx, fresh); err != nil {
-		s.log.WarnContext(ctx, "prices not cached", "error", err)
-	}
-	return known, nil
+	return prices, nil
 }
 
 // History returns what a variant has cost, newest first.
@@ -151,14 +175,19 @@ func (s *Service) Subscriptions() []broker.Subscription {
 	}}
 }
 
+// projectPrices brings prices to the cache: the newest of each in the batch.
 func (s *Service) projectPrices(ctx context.Context, batch []events.Envelope) error {
-	prices := make([]Price, 0, len(batch))
+	newest := make(map[string]cache.Entry[Price], len(batch))
 	for _, env := range batch {
 		ev, err := events.Open[events.PriceChanged](env)
 		if err != nil {
 			return broker.Unreadable(err)
 		}
-		prices = append(prices, Price{VariantID: ev.VariantID, SKU: ev.SKU, Amount: ev.Price, CompareAt: ev.CompareAt, Version: ev.Version})
+		key := cacheKey(ev.VariantID, ev.Price.Currency)
+		if newest[key].Version <= ev.Version {
+			price := Price{VariantID: ev.VariantID, SKU: ev.SKU, Amount: ev.Price, CompareAt: ev.CompareAt, Version: ev.Version}
+			newest[key] = cache.Entry[Price]{Value: price, Version: ev.Version}
+		}
 	}
-	return s.cache.Put(ctx, prices)
+	return s.cache.Put(ctx, newest)
 }

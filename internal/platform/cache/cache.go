@@ -240,17 +240,30 @@ func (c *Cache[V]) takeShared(ctx context.Context, keys []string, found map[stri
 	return missing, true
 }
 
-// Put stores a value that is known to be new, such as one that an event carries. An older version than the stored one
-// is left out. The error says that Redis did not take it.
-func (c *Cache[V]) Put(ctx context.Context, key string, e Entry[V]) error {
-	text, err := c.encode(e)
-	if err != nil {
-		return err
+// Put stores values that are known to be new, such as those that events carry. An older version than the stored one
+// is left out. The error says that Redis did not take them.
+func (c *Cache[V]) Put(ctx context.Context, entries map[string]Entry[V]) error {
+	for _, absent := range []bool{false, true} {
+		texts := map[string]string{}
+		for key, e := range entries {
+			if e.Absent != absent {
+				continue
+			}
+			text, err := c.encode(e)
+			if err != nil {
+				return err
+			}
+			texts[c.sharedKey(key)] = text
+		}
+		if len(texts) == 0 {
+			continue
+		}
+		if err := c.store.write(ctx, writeLimit, texts, c.ttl(absent)); err != nil {
+			return fmt.Errorf("put into the cache %s: %w", c.options.Name, err)
+		}
 	}
-	err = c.store.write(ctx, writeLimit, map[string]string{c.sharedKey(key): text}, c.ttl(e.Absent))
-	c.Forget(key)
-	if err != nil {
-		return fmt.Errorf("put into the cache %s: %w", c.options.Name, err)
+	for key := range entries {
+		c.Forget(key)
 	}
 	return nil
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +26,14 @@ const (
 	retryUnavailable = 2 * time.Second
 )
 
+// API is where routes are registered.
+type API struct {
+	huma.API
+	idempotency *Idempotency
+}
+
 // NewAPI mounts an API on router. Its routes come from Register, its document is served at prefix+"/openapi.json".
-func NewAPI(router chi.Router, title, version, prefix string) huma.API {
+func NewAPI(router chi.Router, title, version, prefix string, idempotency *Idempotency) *API {
 	huma.NewErrorWithContext = func(hctx huma.Context, status int, message string, causes ...error) huma.StatusError {
 		ctx := context.Background()
 		if hctx != nil {
@@ -53,7 +61,7 @@ func NewAPI(router chi.Router, title, version, prefix string) huma.API {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", Description: "Access token of a customer or of staff, or an API key (sk_…)."},
 	}
-	return humachi.New(router, config)
+	return &API{API: humachi.New(router, config), idempotency: idempotency}
 }
 
 // Route declares one operation. ID, Method, Path, Summary and Access are required.
@@ -68,13 +76,17 @@ type Route struct {
 	Errors  []int
 	// OpenQuery leaves the check for unknown query parameters to the handler.
 	OpenQuery bool
+	// Key says what the route does with an Idempotency-Key. POST and PATCH accept one at least.
+	Key KeyUse
+	// Answer is the type of the body where the handler answers with bytes.
+	Answer any
 	// MaxBody is the largest body in bytes; 0 is 256 KiB.
 	MaxBody int64
 }
 
 // Register adds a route to api. Bodies and queries with unknown fields are refused, and so is a caller that
 // Access does not let in, before handler runs.
-func Register[I, O any](api huma.API, route Route, handler func(context.Context, *I) (*O, error)) {
+func Register[I, O any](api *API, route Route, handler func(context.Context, *I) (*O, error)) {
 	if route.Access.kind == accessNone {
 		panic("httpx: route " + route.ID + " does not say who may call it")
 	}
@@ -88,10 +100,29 @@ func Register[I, O any](api huma.API, route Route, handler func(context.Context,
 	if route.MaxBody > 0 {
 		operation.MaxBodyBytes = route.MaxBody
 	}
+	if route.Key == KeyIgnored && (route.Method == http.MethodPost || route.Method == http.MethodPatch) {
+		route.Key = KeyAccepted
+	}
+	if route.Key != KeyIgnored {
+		operation.Middlewares = append(operation.Middlewares, api.idempotency.middleware(route.Key, operation.MaxBodyBytes))
+		operation.Parameters = append(operation.Parameters, &huma.Param{
+			Name: IdempotencyHeader, In: "header", Required: route.Key == KeyRequired, Description: "Names the request: repeated under the same key it is answered again and done once.",
+			Schema: &huma.Schema{Type: huma.TypeString, MinLength: ptr(1), MaxLength: ptr(255)},
+		})
+	}
+	if route.Answer != nil {
+		status := strconv.Itoa(max(route.Status, http.StatusOK))
+		operation.Responses = map[string]*huma.Response{status: {
+			Description: http.StatusText(max(route.Status, http.StatusOK)),
+			Content: map[string]*huma.MediaType{"application/json": {
+				Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(route.Answer), true, ""),
+			}},
+		}}
+	}
 	if route.Access.kind != accessPublic {
 		operation.Security = []map[string][]string{{"bearer": {}}}
 	}
-	huma.Register(api, operation, func(ctx context.Context, in *I) (*O, error) {
+	huma.Register(api.API, operation, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err == nil {
 			return out, nil
@@ -103,6 +134,8 @@ func Register[I, O any](api huma.API, route Route, handler func(context.Context,
 		return nil, problem
 	})
 }
+
+func ptr[T any](v T) *T { return &v }
 
 func guard(access Access) func(huma.Context, func(huma.Context)) {
 	return func(hctx huma.Context, next func(huma.Context)) {

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shopd/internal/platform/errs"
+	"shopd/internal/platform/postgres"
 )
 
 // Problem is the body of every error answer: RFC 9457 with a stable code and the request's id.
@@ -84,7 +85,7 @@ func NewProblem(ctx context.Context, err error) *Problem {
 	e := errs.As(err)
 	if e == nil {
 		e = errInternal
-		if databaseGone(err) {
+		if postgres.Unavailable(err) {
 			e = errUnavailable
 		}
 	}

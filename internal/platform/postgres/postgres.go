@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -112,4 +114,18 @@ func rest(ctx context.Context, attempt int) bool {
 	case <-time.After(time.Duration(rand.Int64N(int64(attempt) * int64(20*time.Millisecond)))):
 		return true
 	}
+}
+
+// Unavailable reports whether err says that the server could not be reached, or is going down or starting up:
+// nothing is wrong with the statement.
+func Unavailable(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return true
+	}
+	if code := Code(err); code != "" {
+		return strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "08") || code == "53300"
+	}
+	var network net.Error
+	return errors.As(err, &network) || pgconn.SafeToRetry(err)
 }

@@ -1,0 +1,435 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"shopd/internal/catalog/search"
+	"shopd/internal/events"
+	"shopd/internal/platform/broker"
+	"shopd/internal/platform/errs"
+	"shopd/internal/platform/postgres"
+)
+
+// Subscriptions are the queues of the domain.
+func (s *Service) Subscriptions() []broker.Subscription {
+	types := []string{events.ProductChanged{}.Type(), events.PriceChanged{}.Type(), events.StockChanged{}.Type()}
+	return []broker.Subscription{
+		{Consumer: "catalog.projector", Types: types, Project: s.project, MaxBatch: 500},
+	}
+}
+
+// project follows what other domains say of prices and stock, renders the products anew that look different for it,
+// and brings them to the search index. All of it may happen twice: versions decide.
+func (s *Service) project(ctx context.Context, batch []events.Envelope) error {
+	var changes readModel
+	for _, env := range batch {
+		if err := changes.add(env); err != nil {
+			return broker.Unreadable(err)
+		}
+	}
+	var refreshed []ProductID
+	err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) (err error) {
+		affected, err := changes.write(ctx, tx)
+		if err != nil {
+			return err
+		}
+		refreshed, err = s.render(ctx, tx, affected)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("follow prices and stock: %w", err)
+	}
+	if len(refreshed) == 0 {
+		return nil
+	}
+	if err := s.invalidate(ctx, refreshed); err != nil {
+		s.log.WarnContext(ctx, "product cache not cleared", "error", err) // entries end by themselves; the index matters more
+	}
+	if _, err := s.indexSome(ctx); err != nil {
+		s.log.WarnContext(ctx, "products not indexed yet", "error", err) // Index goes on trying
+	}
+	return nil
+}
+
+// readModel gathers the newest of a batch: one row each, so that a batch is a few statements.
+type readModel struct {
+	products map[ProductID]bool
+	offers   map[[2]string]events.PriceChanged
+	stock    map[[2]string]events.StockChanged
+}
+
+func (m *readModel) add(env events.Envelope) error {
+	switch env.Type {
+	case events.ProductChanged{}.Type():
+		ev, err := events.Open[events.ProductChanged](env)
+		if err != nil {
+			return err
+		}
+		if m.products == nil {
+			m.products = map[ProductID]bool{}
+		}
+		m.products[ProductID(ev.ProductID)] = true
+	case events.PriceChanged{}.Type():
+		ev, err := events.Open[events.PriceChanged](env)
+		if err != nil {
+			return err
+		}
+		if m.offers == nil {
+			m.offers = map[[2]string]events.PriceChanged{}
+		}
+		key := [2]string{ev.VariantID, string(ev.Price.Currency)}
+		if have, ok := m.offers[key]; !ok || have.Version < ev.Version {
+			m.offers[key] = ev
+		}
+	case events.StockChanged{}.Type():
+		ev, err := events.Open[events.StockChanged](env)
+		if err != nil {
+			return err
+		}
+		if m.stock == nil {
+			m.stock = map[[2]string]events.StockChanged{}
+		}
+		key := [2]string{ev.SKU, ev.Location}
+		if have, ok := m.stock[key]; !ok || have.Version < ev.Version {
+			m.stock[key] = ev
+		}
+	}
+	return nil
+}
+
+// write stores what is newer than what is there, and returns the products that look different for it.
+func (m *readModel) write(ctx context.Context, tx pgx.Tx) ([]ProductID, error) {
+	affected := make(map[ProductID]bool, len(m.products))
+	for p := range m.products {
+		affected[p] = true
+	}
+	priced, err := m.writeOffers(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	stocked, err := m.writeStock(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(priced, stocked...) {
+		affected[p] = true
+	}
+	list := make([]ProductID, 0, len(affected))
+	for p := range affected {
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+const writeOffersSQL = `
+with newer as (
+    insert into catalog.offers as o (variant_id, currency, amount, compare_at, version)
+    select w.variant_id, w.currency, w.amount, w.compare_at, w.version
+    from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) as w (variant_id, currency, amount, compare_at, version)
+    order by w.variant_id, w.currency
+    on conflict (variant_id, currency) do update
+    set amount = excluded.amount, compare_at = excluded.compare_at, version = excluded.version
+    where o.version < excluded.version
+    returning o.variant_id
+)
+select distinct v.product_id
+from newer as n
+join catalog.variants as v on v.id = n.variant_id`
+
+func (m *readModel) writeOffers(ctx context.Context, tx pgx.Tx) ([]ProductID, error) {
+	if len(m.offers) == 0 {
+		return nil, nil
+	}
+	var variants, currencies []string
+	var amounts, versions []int64
+	var compareAts []*int64
+	for _, ev := range m.offers {
+		variants, currencies = append(variants, ev.VariantID), append(currencies, string(ev.Price.Currency))
+		amounts, versions = append(amounts, ev.Price.Minor), append(versions, ev.Version)
+		var compareAt *int64
+		if ev.CompareAt != nil {
+			compareAt = &ev.CompareAt.Minor
+		}
+		compareAts = append(compareAts, compareAt)
+	}
+	rows, err := tx.Query(ctx, writeOffersSQL, variants, currencies, amounts, compareAts, versions)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[ProductID])
+}
+
+// writeStockSQL returns the products for which shoppers see a difference: something is there or is not any more, or
+// few are left.
+const writeStockSQL = `
+with wanted as (
+    select w.*
+    from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as w (sku, location, available, version)
+), before as (
+    select k.sku, k.location, k.available
+    from catalog.stock as k
+    join wanted as w using (sku, location)
+), newer as (
+    insert into catalog.stock as k (sku, location, available, version)
+    select w.sku, w.location, w.available, w.version
+    from wanted as w
+    order by w.sku, w.location
+    on conflict (sku, location) do update
+    set available = excluded.available, version = excluded.version
+    where k.version < excluded.version
+    returning k.sku, k.location, k.available
+)
+select distinct v.product_id
+from newer as n
+left join before as b using (sku, location)
+join catalog.variants as v on v.sku = n.sku
+where b.available is null or (least(b.available, $5) <> least(n.available, $5))`
+
+func (m *readModel) writeStock(ctx context.Context, tx pgx.Tx) ([]ProductID, error) {
+	if len(m.stock) == 0 {
+		return nil, nil
+	}
+	var skus, locations []string
+	var available, versions []int64
+	for _, ev := range m.stock {
+		skus, locations = append(skus, ev.SKU), append(locations, ev.Location)
+		available, versions = append(available, ev.Available), append(versions, ev.Version)
+	}
+	rows, err := tx.Query(ctx, writeStockSQL, skus, locations, available, versions, fewLeft+1)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[ProductID])
+}
+
+const lockProductsSQL = `
+select id
+from catalog.products
+where id = any($1::text[])
+order by id
+for update`
+
+const writeCardsSQL = `
+update catalog.products as p
+set card = w.card::jsonb, price = w.price, in_stock = w.in_stock, card_version = p.card_version + 1
+from unnest($1::text[], $2::text[], $3::bigint[], $4::bool[]) as w (id, card, price, in_stock)
+where p.id = w.id`
+
+const dropListingsSQL = `
+delete from catalog.listings
+where product_id = any($1::text[]) and not (category_id || ' ' || product_id = any($2::text[]))`
+
+const writeListingsSQL = `
+insert into catalog.listings as l (category_id, product_id, created_at, title, price, popularity)
+select w.category_id, p.id, p.created_at, p.title, p.price, p.popularity
+from unnest($1::text[], $2::text[]) as w (category_id, product_id)
+join catalog.products as p on p.id = w.product_id
+on conflict (category_id, product_id) do update
+set created_at = excluded.created_at, title = excluded.title, price = excluded.price, popularity = excluded.popularity
+where (l.created_at, l.title, l.price, l.popularity) is distinct from (excluded.created_at, excluded.title, excluded.price, excluded.popularity)`
+
+// render makes the cards and listings of products anew, under their row locks, and returns those it touched.
+func (s *Service) render(ctx context.Context, tx pgx.Tx, products []ProductID) ([]ProductID, error) {
+	if len(products) == 0 {
+		return nil, nil
+	}
+	if _, err := tx.Exec(ctx, lockProductsSQL, products); err != nil {
+		return nil, err
+	}
+	list, err := records(ctx, tx, "p.id = any($1::text[])", products)
+	if err != nil {
+		return nil, err
+	}
+	t, err := loadTree(ctx, tx, categoryNamesSQL, s.now())
+	if err != nil {
+		return nil, err
+	}
+	n := len(list)
+	ids, cards, prices, inStock := make([]string, n), make([]string, n), make([]int64, n), make([]bool, n)
+	var categories, members, listings []string
+	for i, r := range list {
+		item := r.item(s.currency)
+		card, err := json.Marshal(item)
+		if err != nil {
+			return nil, err
+		}
+		ids[i], cards[i], prices[i], inStock[i] = string(r.ID), string(card), item.Price.Minor, item.InStock
+		if !r.visible(s.currency) {
+			continue
+		}
+		for _, c := range append(t.path(r.CategoryID), CategoryRef{}) {
+			categories, members = append(categories, string(c.ID)), append(members, string(r.ID))
+			listings = append(listings, string(c.ID)+" "+string(r.ID))
+		}
+	}
+	if _, err := tx.Exec(ctx, writeCardsSQL, ids, cards, prices, inStock); err != nil {
+		return nil, err
+	}
+	if _, err := tx.Exec(ctx, dropListingsSQL, ids, listings); err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(ctx, writeListingsSQL, categories, members)
+	return products, err
+}
+
+const keysSQL = `
+select id, slug
+from catalog.products
+where id = any($1::text[])`
+
+func (s *Service) invalidate(ctx context.Context, products []ProductID) error {
+	rows, err := s.db.Query(ctx, keysSQL, products)
+	if err != nil {
+		return err
+	}
+	var keys []string
+	var product, slug string
+	if _, err := pgx.ForEachRow(rows, []any{&product, &slug}, func() error {
+		keys = append(keys, product, slug)
+		return nil
+	}); err != nil {
+		return err
+	}
+	return s.pages.Invalidate(ctx, keys...)
+}
+
+const (
+	indexBatch = 500
+	indexPause = time.Second
+)
+
+// Index brings products to the search index that it does not have as they are, until ctx ends: those whose turn came
+// while the index did not answer, and all of them when it was lost.
+func (s *Service) Index(ctx context.Context) error {
+	for {
+		n, err := s.indexSome(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			s.log.WarnContext(ctx, "search index not updated", "error", err)
+		case n == indexBatch:
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+		case <-time.After(indexPause):
+		}
+	}
+}
+
+const markIndexedSQL = `
+update catalog.products as p
+set indexed_version = w.version
+from unnest($1::text[], $2::bigint[]) as w (id, version)
+where p.id = w.id and p.indexed_version < w.version`
+
+// indexSome brings one batch to the index and returns how many products it had.
+func (s *Service) indexSome(ctx context.Context) (int, error) {
+	list, err := records(ctx, s.db, fmt.Sprintf("p.indexed_version < p.card_version order by p.id limit %d", indexBatch))
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	docs, err := s.documents(ctx, list)
+	if err != nil {
+		return 0, err
+	}
+	err = s.engine.Upsert(ctx, docs)
+	var refused *search.BulkError
+	if errors.As(err, &refused) {
+		s.log.ErrorContext(ctx, "search index refused products", "error", err)
+	} else if err != nil {
+		return 0, err
+	}
+	ids, versions := make([]string, len(list)), make([]int64, len(list))
+	for i, r := range list {
+		ids[i], versions[i] = string(r.ID), r.CardVersion
+	}
+	_, err = s.db.Exec(ctx, markIndexedSQL, ids, versions)
+	return len(list), err
+}
+
+func (s *Service) documents(ctx context.Context, list []*record) ([]search.Document, error) {
+	t, err := loadTree(ctx, s.db, categoryNamesSQL, s.now())
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]search.Document, len(list))
+	for i, r := range list {
+		card, err := json.Marshal(r.item(s.currency))
+		if err != nil {
+			return nil, err
+		}
+		docs[i] = r.document(s.currency, t, card)
+	}
+	return docs, nil
+}
+
+// Reindex builds the search index anew beside the one in use and switches over; changes meanwhile go to both.
+// progress hears how many products are in it and how many there are.
+func (s *Service) Reindex(ctx context.Context, progress func(done, total int)) (err error) {
+	var total int
+	if err := s.db.QueryRow(ctx, `select count(*) from catalog.products`).Scan(&total); err != nil {
+		return fmt.Errorf("count products: %w", err)
+	}
+	rebuild, err := s.engine.Rebuild(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, rebuild.Abort(context.WithoutCancel(ctx)))
+		}
+	}()
+	last, done := "", 0
+	for {
+		list, err := records(ctx, s.db, fmt.Sprintf("p.id > $1 order by p.id limit %d", indexBatch), last)
+		if err != nil {
+			return fmt.Errorf("read products: %w", err)
+		}
+		if len(list) == 0 {
+			break
+		}
+		docs, err := s.documents(ctx, list)
+		if err != nil {
+			return err
+		}
+		var refused *search.BulkError
+		if err := rebuild.Write(ctx, docs); err != nil && !errors.As(err, &refused) {
+			return err
+		}
+		last = string(list[len(list)-1].ID)
+		done += len(list)
+		progress(done, max(total, done))
+	}
+	return rebuild.Commit(ctx)
+}
+
+// EnsureIndexed rebuilds the search index when it was lost: it has nothing while the catalogue has products.
+func (s *Service) EnsureIndexed(ctx context.Context) error {
+	var listed int
+	if err := s.db.QueryRow(ctx, `select count(*) from catalog.products where status = 'active' and indexed_version > 0`).Scan(&listed); err != nil {
+		return fmt.Errorf("count products: %w", err)
+	}
+	if listed == 0 {
+		return nil
+	}
+	n, err := s.engine.Count(ctx)
+	if err != nil || n > 0 {
+		return err
+	}
+	s.log.WarnContext(ctx, "the search index is empty: building it anew")
+	err = s.Reindex(ctx, func(int, int) {})
+	if errors.Is(err, search.ErrRebuildSuperseded) || errs.KindOf(err) == errs.Conflict {
+		return nil // another replica does it
+	}
+	return err
+}

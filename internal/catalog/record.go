@@ -1,0 +1,181 @@
+package catalog
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+
+	"shopd/internal/catalog/search"
+	"shopd/internal/money"
+)
+
+// record is a product with all that belongs to it, as it is stored. Everything that anybody reads of a product is
+// made from it.
+type record struct {
+	ID          ProductID
+	Slug        string
+	SKU         string
+	Title       string
+	Description string
+	Brand       string
+	Status      Status
+	CategoryID  CategoryID
+	Attributes  map[string][]string
+	Options     []Option
+	Images      []Image
+	Collections []string
+	Related     []string
+	RatingSum   int64
+	RatingCount int64
+	Popularity  float64
+	Version     int64
+	CardVersion int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Variants    []variantRecord
+}
+
+type variantRecord struct {
+	ID        VariantID                `json:"id"`
+	SKU       string                   `json:"sku"`
+	Options   map[string]string        `json:"options"`
+	GTINs     []string                 `json:"gtins"`
+	Image     string                   `json:"image"`
+	Offers    map[money.Currency]offer `json:"offers"`
+	Available int64                    `json:"available"`
+}
+
+type offer struct {
+	Amount    int64  `json:"amount"`
+	CompareAt *int64 `json:"compare_at"`
+}
+
+func (v *variantRecord) price(currency money.Currency) (price money.Amount, compareAt *money.Amount, ok bool) {
+	o, ok := v.Offers[currency]
+	if !ok {
+		return money.Amount{}, nil, false
+	}
+	if o.CompareAt != nil {
+		c := money.New(*o.CompareAt, currency)
+		compareAt = &c
+	}
+	return money.New(o.Amount, currency), compareAt, true
+}
+
+func (v *variantRecord) availability() Availability {
+	a := Availability{InStock: v.Available > 0}
+	if v.Available > 0 && v.Available <= fewLeft {
+		n := int(v.Available)
+		a.Quantity = &n
+	}
+	return a
+}
+
+// span is what a product costs: its cheapest and its dearest variant, and whether one is there.
+type span struct {
+	low, high money.Amount
+	compareAt *money.Amount // of the cheapest
+	inStock   bool
+	priced    bool
+}
+
+func (r *record) span(currency money.Currency) span {
+	s := span{low: money.New(math.MaxInt64, currency), high: money.New(0, currency)}
+	for i := range r.Variants {
+		v := &r.Variants[i]
+		price, compareAt, ok := v.price(currency)
+		if !ok {
+			continue
+		}
+		s.priced = true
+		s.inStock = s.inStock || v.Available > 0
+		if price.Minor < s.low.Minor {
+			s.low, s.compareAt = price, compareAt
+		}
+		s.high.Minor = max(s.high.Minor, price.Minor)
+	}
+	if !s.priced {
+		s.low.Minor = 0
+	}
+	return s
+}
+
+func (r *record) rating() *Rating {
+	if r.RatingCount == 0 {
+		return nil
+	}
+	return &Rating{Average: math.Round(10*float64(r.RatingSum)/float64(r.RatingCount)) / 10, Count: int(r.RatingCount)}
+}
+
+func (r *record) image() *Image {
+	if len(r.Images) == 0 {
+		return nil
+	}
+	return &r.Images[0]
+}
+
+func (r *record) item(currency money.Currency) ListItem {
+	s := r.span(currency)
+	return ListItem{
+		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Brand: r.Brand, Price: s.low, PriceMax: s.high, CompareAt: s.compareAt,
+		Image: r.image(), InStock: s.inStock, Rating: r.rating(),
+	}
+}
+
+// visible reports whether shoppers see the product: it is active and something of it has a price.
+func (r *record) visible(currency money.Currency) bool {
+	return r.Status == Active && r.span(currency).priced
+}
+
+func (r *record) product(currency money.Currency, tree *tree) *Product {
+	s := r.span(currency)
+	p := &Product{
+		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Description: r.Description, Brand: r.Brand, Price: s.low, PriceMax: s.high,
+		CompareAt: s.compareAt, InStock: s.inStock, Category: tree.reference(r.CategoryID), Images: r.Images, Options: r.Options,
+		Attributes: r.Attributes, Rating: r.rating(), Version: r.Version, Revision: r.CardVersion, UpdatedAt: r.UpdatedAt, Variants: []Variant{},
+	}
+	for i := range r.Variants {
+		v := &r.Variants[i]
+		price, compareAt, ok := v.price(currency)
+		if !ok {
+			continue
+		}
+		p.Variants = append(p.Variants, Variant{
+			ID: v.ID, SKU: v.SKU, Options: v.Options, Price: price, CompareAt: compareAt, Availability: v.availability(), Image: r.imageOf(v),
+		})
+	}
+	return p
+}
+
+// imageOf is the picture of a variant where it has one of its own.
+func (r *record) imageOf(v *variantRecord) *Image {
+	i := slices.IndexFunc(r.Images, func(img Image) bool { return v.Image != "" && img.URL == v.Image })
+	if i < 0 {
+		return nil
+	}
+	return &r.Images[i]
+}
+
+// document is what the search index keeps of the product.
+func (r *record) document(currency money.Currency, tree *tree, card json.RawMessage) search.Document {
+	s := r.span(currency)
+	d := search.Document{
+		ProductID: string(r.ID), Slug: r.Slug, Title: r.Title, Description: r.Description, Brand: r.Brand, Collections: r.Collections,
+		Attributes: r.Attributes, Price: s.low.Minor, InStock: s.inStock, Popularity: r.Popularity, CreatedAt: r.CreatedAt,
+		Status: string(r.Status), Version: r.CardVersion, Payload: card, SKUs: []string{r.SKU},
+	}
+	if !s.priced {
+		d.Status = string(Draft)
+	}
+	for _, c := range tree.path(r.CategoryID) {
+		d.CategoryIDs, d.CategoryNames = append(d.CategoryIDs, string(c.ID)), append(d.CategoryNames, c.Name)
+	}
+	for i := range r.Variants {
+		if sku := r.Variants[i].SKU; sku != r.SKU {
+			d.SKUs = append(d.SKUs, sku)
+		}
+		d.GTINs = append(d.GTINs, r.Variants[i].GTINs...)
+	}
+	return d
+}

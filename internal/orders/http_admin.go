@@ -1,0 +1,139 @@
+package orders
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"shopd/internal/money"
+	"shopd/internal/platform/httpx"
+)
+
+// RegisterAdmin adds the merchant's view of orders to api.
+func RegisterAdmin(api *httpx.API, s *Service) {
+	h := adminHandlers{s}
+	read := func(id, path, summary string) httpx.Route {
+		return httpx.Route{
+			ID: id, Method: http.MethodGet, Path: "/api/v1/admin/orders" + path, Summary: summary, Tag: "Orders",
+			Access: httpx.StaffWith("orders:read"), Errors: []int{404, 422},
+		}
+	}
+	write := func(id, path, summary string, key httpx.KeyUse) httpx.Route {
+		return httpx.Route{
+			ID: id, Method: http.MethodPost, Path: "/api/v1/admin/orders/{id}" + path, Summary: summary, Tag: "Orders",
+			Access: httpx.StaffWith("orders:write"), Key: key, Errors: []int{404, 409, 422},
+		}
+	}
+	httpx.Register(api, read("admin-list-orders", "", "List orders, newest first"), h.list)
+	httpx.Register(api, read("admin-get-order", "/{id}", "Get an order"), h.get)
+	httpx.Register(api, write("admin-cancel-order", "/cancel", "Cancel an order and give its money back", httpx.KeyAccepted), h.cancel)
+	httpx.Register(api, write("admin-capture-order", "/capture", "Take the money of an order", httpx.KeyRequired), h.capture)
+	httpx.Register(api, write("admin-fulfil-order", "/fulfilments", "Record that goods went out", httpx.KeyAccepted), h.fulfil)
+}
+
+type adminHandlers struct{ *Service }
+
+type adminListInput struct {
+	httpx.Page
+	Status string `query:"status" enum:"pending_payment,paid,partially_fulfilled,fulfilled,completed,cancelled"`
+	Q      string `query:"q" maxLength:"254" doc:"Order number or e-mail address."`
+}
+
+type adminSummary struct {
+	ID            ID           `json:"id"`
+	Number        int64        `json:"number"`
+	Status        Status       `json:"status"`
+	PaymentStatus string       `json:"payment_status"`
+	Email         string       `json:"email"`
+	CustomerName  string       `json:"customer_name"`
+	ItemCount     int          `json:"item_count"`
+	Total         money.Amount `json:"total"`
+	PlacedAt      time.Time    `json:"placed_at"`
+}
+
+type adminListOutput struct{ Body httpx.List[adminSummary] }
+
+func (h adminHandlers) list(ctx context.Context, in *adminListInput) (*adminListOutput, error) {
+	f := Filter{Status: Status(in.Status)}
+	if q := strings.TrimPrefix(strings.TrimSpace(in.Q), "#"); q != "" {
+		number, err := strconv.ParseInt(q, 10, 64)
+		if err == nil {
+			f.Number = number
+		} else {
+			f.Email = q
+		}
+	}
+	list, next, err := h.List(ctx, f, in.After, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]adminSummary, len(list))
+	for i, o := range list {
+		items[i] = adminSummary{
+			ID: o.ID, Number: o.Number, Status: o.Status, PaymentStatus: o.PaymentStatus, Email: o.Email, CustomerName: o.Name, ItemCount: o.Pieces,
+			Total: o.Total, PlacedAt: o.PlacedAt,
+		}
+	}
+	return &adminListOutput{httpx.NewList(items, next)}, nil
+}
+
+type adminOrderPath struct {
+	ID string `path:"id" maxLength:"60"`
+}
+
+// adminOrder is an order with what staff may do with it.
+type adminOrder struct {
+	orderBody
+	CustomerID string   `json:"customer_id,omitempty"`
+	Actions    []string `json:"actions" doc:"cancel, capture, fulfil: what may be done now."`
+}
+
+type adminOrderOutput struct {
+	ETag string `header:"ETag"`
+	Body adminOrder
+}
+
+func adminAnswer(o *Order, err error) (*adminOrderOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &adminOrderOutput{ETag: httpx.ETag(o.Version), Body: adminOrder{orderBody: bodyOf(o), CustomerID: o.CustomerID, Actions: o.Actions()}}, nil
+}
+
+func (h adminHandlers) get(ctx context.Context, in *adminOrderPath) (*adminOrderOutput, error) {
+	return adminAnswer(h.Order(ctx, ID(in.ID), Access{Staff: true}))
+}
+
+type adminCancelInput struct {
+	adminOrderPath
+	Body struct {
+		Reason string `json:"reason,omitempty" maxLength:"500"`
+	}
+}
+
+func (h adminHandlers) cancel(ctx context.Context, in *adminCancelInput) (*adminOrderOutput, error) {
+	return adminAnswer(h.Cancel(ctx, ID(in.ID), Access{Staff: true}, in.Body.Reason, httpx.PrincipalFrom(ctx).Actor()))
+}
+
+type adminCaptureInput struct {
+	adminOrderPath
+	Body *struct{} `required:"false"`
+}
+
+func (h adminHandlers) capture(ctx context.Context, in *adminCaptureInput) (*adminOrderOutput, error) {
+	return adminAnswer(h.Capture(ctx, ID(in.ID)))
+}
+
+type fulfilInput struct {
+	adminOrderPath
+	Body struct {
+		Lines    []FulfilmentLine `json:"lines,omitempty" maxItems:"200" doc:"What goes out; everything that is left when there are none."`
+		Tracking string           `json:"tracking,omitempty" maxLength:"200"`
+	}
+}
+
+func (h adminHandlers) fulfil(ctx context.Context, in *fulfilInput) (*adminOrderOutput, error) {
+	return adminAnswer(h.Fulfil(ctx, ID(in.ID), Parcel(in.Body), httpx.PrincipalFrom(ctx).Actor()))
+}
