@@ -1,0 +1,223 @@
+package storefront
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"shopd/internal/platform/errs"
+	"shopd/internal/storefront/pending/orders"
+)
+
+type cartBody struct {
+	Cart    *orders.Cart // nil for a shopper who has none
+	Problem string
+	Added   string // title of what was just put in, for the summary beside the page
+	Popular []card
+}
+
+// Empty reports whether there is nothing to buy.
+func (b cartBody) Empty() bool { return b.Cart == nil || b.Cart.Empty() }
+
+var errQuantity = errs.New(errs.Invalid, "invalid_quantity", "Give a whole number from 1 to "+strconv.Itoa(orders.MaxQuantity)+".")
+
+// loadCart reads the shopper's cart; nil when they have none, or when theirs has become an order that is paid.
+func (s *Storefront) loadCart(w http.ResponseWriter, r *http.Request) (*orders.Cart, error) {
+	ref, ok := cartOf(r)
+	if !ok {
+		return nil, nil
+	}
+	access, err := s.access(w, r, "")
+	if err != nil {
+		return nil, err
+	}
+	cart, err := s.Orders.Cart(r.Context(), ref.ID, access)
+	if errs.KindOf(err) == errs.NotFound {
+		s.forgetCart(w)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if cart.OrderID != "" {
+		return s.unpaidCart(w, r, cart)
+	}
+	return cart, nil
+}
+
+// unpaidCart keeps a cart only as long as its order still wants to be paid.
+func (s *Storefront) unpaidCart(w http.ResponseWriter, r *http.Request, cart *orders.Cart) (*orders.Cart, error) {
+	access, err := s.access(w, r, cart.OrderID)
+	if err != nil {
+		return nil, err
+	}
+	order, err := s.Orders.Order(r.Context(), cart.OrderID, access)
+	if err != nil && errs.KindOf(err) != errs.NotFound {
+		return nil, err
+	}
+	if err == nil && order.Status == orders.PendingPayment {
+		return cart, nil
+	}
+	s.forgetCart(w)
+	return nil, nil
+}
+
+func (s *Storefront) cart(w http.ResponseWriter, r *http.Request) error {
+	return s.showCart(w, r, http.StatusOK, "")
+}
+
+func (s *Storefront) showCart(w http.ResponseWriter, r *http.Request, status int, problem string) error {
+	cart, err := s.loadCart(w, r)
+	if err != nil {
+		return err
+	}
+	body := cartBody{Cart: cart, Problem: problem}
+	if body.Empty() {
+		if front, err := s.front.get(r.Context()); err == nil {
+			body.Popular = firstCards(front.Popular, 4)
+		}
+	}
+	return s.show(w, r, status, "cart", forOne, head{Title: "Your cart"}, body)
+}
+
+// cartSummary is the piece beside the page that shows what is in the cart.
+func (s *Storefront) cartSummary(w http.ResponseWriter, r *http.Request) error {
+	cart, err := s.loadCart(w, r)
+	if err != nil {
+		return err
+	}
+	return s.piece(w, r, http.StatusOK, "cart", "cart-summary", cartBody{Cart: cart})
+}
+
+// addLine puts a variant into the cart, named by its SKU or by the options that the shopper chose of a product.
+func (s *Storefront) addLine(w http.ResponseWriter, r *http.Request) error {
+	quantity, err := formQuantity(r)
+	if err != nil {
+		return err
+	}
+	product, err := s.Catalog.Product(r.Context(), r.PostForm.Get("product"))
+	if err != nil {
+		return err
+	}
+	variant := variantBySKU(product, r.PostForm.Get("sku"))
+	if variant == nil {
+		variant = variantWith(product, chosenOptions(r))
+	}
+	if variant == nil {
+		return s.refuseLine(w, r, product.Slug, errChoose)
+	}
+	cart, err := s.addToCart(w, r, orders.AddLine{VariantID: string(variant.ID), Quantity: quantity})
+	if err != nil {
+		if kind := errs.KindOf(err); kind == errs.Conflict || kind == errs.Invalid {
+			return s.refuseLine(w, r, product.Slug, err)
+		}
+		return err
+	}
+	if isScript(r) {
+		return s.piece(w, r, http.StatusOK, "cart", "cart-summary", cartBody{Cart: cart, Added: product.Title})
+	}
+	s.leaveNotice(w, "line-added")
+	return redirect(w, r, "/cart")
+}
+
+// refuseLine says on the product's page, or to the script there, why something did not get into the cart.
+func (s *Storefront) refuseLine(w http.ResponseWriter, r *http.Request, slug string, err error) error {
+	if isScript(r) {
+		return err
+	}
+	product, loadErr := s.Catalog.Product(r.Context(), slug)
+	if loadErr != nil {
+		return loadErr
+	}
+	return s.showProduct(w, r, product, statusOf(err), errs.As(err).Detail)
+}
+
+// addToCart adds a line to the shopper's cart, and to a new one when they have none or theirs is used up.
+func (s *Storefront) addToCart(w http.ResponseWriter, r *http.Request, line orders.AddLine) (*orders.Cart, error) {
+	access, err := s.access(w, r, "")
+	if err != nil {
+		return nil, err
+	}
+	current, err := s.loadCart(w, r)
+	if err != nil {
+		return nil, err
+	}
+	ref, _ := cartOf(r)
+	if current == nil || current.OrderID != "" {
+		created, token, err := s.Orders.CreateCart(r.Context(), orders.NewCart{Currency: s.Currency, Country: s.Country, CustomerID: access.CustomerID})
+		if err != nil {
+			return nil, err
+		}
+		ref = cartRef{ID: created.ID, Token: token}
+		access.CartToken = token
+	}
+	cart, err := s.Orders.AddLine(r.Context(), ref.ID, access, line)
+	if err != nil {
+		return nil, err
+	}
+	ref.Pieces = cart.Pieces()
+	s.rememberCart(w, ref)
+	return cart, nil
+}
+
+func (s *Storefront) setQuantity(w http.ResponseWriter, r *http.Request) error {
+	quantity, err := formQuantity(r)
+	if err != nil {
+		return s.cartProblem(w, r, err)
+	}
+	return s.changeCart(w, r, "cart-updated", func(ref cartRef, access orders.Access) (*orders.Cart, error) {
+		return s.Orders.SetQuantity(r.Context(), ref.ID, access, chi.URLParam(r, "line"), quantity)
+	})
+}
+
+func (s *Storefront) removeLine(w http.ResponseWriter, r *http.Request) error {
+	return s.changeCart(w, r, "line-removed", func(ref cartRef, access orders.Access) (*orders.Cart, error) {
+		return s.Orders.RemoveLine(r.Context(), ref.ID, access, chi.URLParam(r, "line"))
+	})
+}
+
+// changeCart does one thing to the cart and shows it again.
+func (s *Storefront) changeCart(w http.ResponseWriter, r *http.Request, notice string, change func(cartRef, orders.Access) (*orders.Cart, error)) error {
+	ref, ok := cartOf(r)
+	if !ok {
+		return redirect(w, r, "/cart")
+	}
+	access, err := s.access(w, r, "")
+	if err != nil {
+		return err
+	}
+	cart, err := change(ref, access)
+	if err != nil {
+		return s.cartProblem(w, r, err)
+	}
+	ref.Pieces = cart.Pieces()
+	s.rememberCart(w, ref)
+	s.leaveNotice(w, notice)
+	return redirect(w, r, "/cart")
+}
+
+// cartProblem shows the cart with what was wrong; a line that is gone already is no problem of the shopper's.
+func (s *Storefront) cartProblem(w http.ResponseWriter, r *http.Request, err error) error {
+	switch errs.KindOf(err) {
+	case errs.NotFound:
+		return redirect(w, r, "/cart")
+	case errs.Conflict, errs.Invalid, errs.Malformed:
+		return s.showCart(w, r, statusOf(err), errs.As(err).Detail)
+	}
+	return err
+}
+
+func formQuantity(r *http.Request) (int, error) {
+	text := strings.TrimSpace(r.PostForm.Get("quantity"))
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > orders.MaxQuantity {
+		return 0, errQuantity.Wrap(errors.New("quantity " + strconv.Quote(truncate(text, 20))))
+	}
+	return n, nil
+}

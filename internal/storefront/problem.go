@@ -1,0 +1,130 @@
+package storefront
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"shopd/internal/platform/errs"
+	"shopd/internal/platform/httpx"
+)
+
+// pageHandler shows a page. The error it returns becomes an error page; nothing may have been written then.
+type pageHandler func(w http.ResponseWriter, r *http.Request) error
+
+var (
+	errForeignForm = errs.New(errs.Forbidden, "cross_site_request", "This form was sent from another site. Open the shop and try again.")
+	errMethod      = errs.New(errs.Malformed, "method_not_allowed", "This address does not take that kind of request.")
+	errForm        = errs.New(errs.Malformed, "malformed_body", "The form could not be read.")
+)
+
+// maxForm is the largest form in bytes that a page takes.
+const maxForm = 64 << 10
+
+// page turns h into a handler whose errors are pages.
+func (s *Storefront) page(h pageHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		// A query that is not well formed is read as far as it goes, like browsers do; a form must be whole.
+		if err := r.ParseForm(); err != nil && r.Method == http.MethodPost {
+			s.fail(w, r, errForm.Wrap(err))
+			return
+		}
+		if err := h(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	}
+}
+
+// problemBody is what an error page says.
+type problemBody struct {
+	Status    int
+	Title     string
+	Detail    string
+	RequestID string
+	Retry     bool // trying again later may help
+	Popular   []card
+}
+
+func (s *Storefront) fail(w http.ResponseWriter, r *http.Request, err error) {
+	problem := httpx.NewProblem(r.Context(), err)
+	if problem.Status >= http.StatusInternalServerError {
+		s.Log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
+	}
+	if wait := problem.GetHeaders().Get("Retry-After"); wait != "" {
+		w.Header().Set("Retry-After", wait)
+	}
+	s.problem(w, r, problem.Status, problem.Detail, problem.RequestID)
+}
+
+// problem shows an error page, or its bare text when even that cannot be rendered.
+func (s *Storefront) problem(w http.ResponseWriter, r *http.Request, status int, detail, requestID string) {
+	body := problemBody{Status: status, Title: problemTitle(status), Detail: detail, RequestID: requestID,
+		Retry: status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests}
+	if status == http.StatusNotFound {
+		body.Detail = "The page has moved, or what it showed is no longer for sale."
+		if front, err := s.front.get(r.Context()); err == nil {
+			body.Popular = firstCards(front.Popular, 4)
+		}
+	}
+	if isScript(r) {
+		if err := s.piece(w, r, status, "problem", "problem-line", body); err == nil {
+			return
+		}
+	}
+	if err := s.show(w, r, status, "problem", forOne, head{Title: body.Title}, body); err != nil {
+		s.Log.ErrorContext(r.Context(), "error page failed", "error", err)
+		http.Error(w, strconv.Itoa(status)+" "+body.Title, status)
+	}
+}
+
+func problemTitle(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "We could not find that page"
+	case http.StatusMethodNotAllowed, http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return "That request does not work here"
+	case http.StatusForbidden:
+		return "That is not allowed"
+	case http.StatusTooManyRequests:
+		return "That was a bit fast"
+	case http.StatusServiceUnavailable:
+		return "The shop needs a moment"
+	}
+	return "Something went wrong on our side"
+}
+
+// notFound answers what no page matches. Callers of the API get a problem document.
+func (s *Storefront) notFound(w http.ResponseWriter, r *http.Request) {
+	if isAPI(r) {
+		httpx.NotFound(w, r)
+		return
+	}
+	s.fail(w, r, errs.ErrNotFound)
+}
+
+func (s *Storefront) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
+	problem := httpx.MethodNotAllowed(routes)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if isAPI(r) {
+			problem(w, r)
+			return
+		}
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
+				allowed = append(allowed, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		s.problem(w, r, http.StatusMethodNotAllowed, errMethod.Detail, httpx.RequestID(r.Context()))
+	}
+}
+
+func isAPI(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
+}
+
+func statusOf(err error) int { return httpx.StatusOf(err) }
