@@ -31,5 +31,6 @@ export default defineConfig({
     include: ['test/**/*.test.{ts,tsx}'],
     css: false,
     restoreMocks: true,
+    testTimeout: 30_000,
   },
 });

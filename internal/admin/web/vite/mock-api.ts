@@ -48,7 +48,7 @@ async function picture(path: string, folder: string | undefined, res: ServerResp
     res.end(await readFile(join(folder, basename(path))));
     return;
   }
-  const hue = [...path].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 360;
+  const hue = Array.from(path).reduce((sum, c) => sum + c.charCodeAt(0), 0) % 360;
   res.writeHead(200, { 'Content-Type': 'image/svg+xml' });
   res.end(
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 10"><rect width="8" height="10" fill="hsl(${hue} 25% 70%)"/></svg>`,

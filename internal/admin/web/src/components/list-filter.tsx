@@ -1,7 +1,7 @@
 import { CloseButton, TextInput } from '@mantine/core';
 import { useDebouncedCallback, useHotkeys } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
-import { useEffect, useRef, useState } from 'react';
+import { useRef, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import type { ListFilter } from '../api/endpoints';
 import { humanise } from '../format/words';
@@ -32,17 +32,19 @@ export function SearchField({ value, onChange, label }: SearchFieldProps) {
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
   const [sent, setSent] = useState(value);
+  const [seen, setSeen] = useState(value);
   const send = useDebouncedCallback((next: string) => {
-    setSent(next);
+    setSent(next.trim());
     onChange(next.trim());
   }, 250);
   // The filter may change without typing here, by a link or the way back.
-  useEffect(() => {
-    if (value !== sent.trim()) {
+  if (value !== seen) {
+    setSeen(value);
+    if (value !== sent) {
       setText(value);
       setSent(value);
     }
-  }, [value, sent]);
+  }
   useHotkeys([['/', () => input.current?.focus()]]);
   const type = (next: string) => {
     setText(next);

@@ -68,7 +68,7 @@ function Rows<T extends { id: string }>({ records, columns, linkOf, label }: Wit
       horizontalSpacing="md"
       fz="sm"
       backgroundColor="transparent"
-      classNames={{ table: classes.table, header: classes.head }}
+      classNames={{ root: classes.table, header: classes.head }}
       rowClassName={classes.row}
       // For the mouse; the keyboard uses the link in the row.
       onRowClick={({ event, record }) => {

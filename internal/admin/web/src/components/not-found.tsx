@@ -8,6 +8,7 @@ export function NotFound({ what = 'page' }: { what?: string }) {
   usePageTitle('Not found');
   return (
     <EmptyState
+      heading={1}
       title={`There is no such ${what}`}
       description="It may have been removed, or the address is mistyped."
     >

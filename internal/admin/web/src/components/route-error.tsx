@@ -11,6 +11,7 @@ export function RouteError() {
   return (
     <Center mih="60dvh">
       <EmptyState
+        heading={1}
         title="This page could not be shown"
         description={
           error instanceof TypeError

@@ -1,7 +1,8 @@
 import { Button, EmptyState as MantineEmptyState, Text } from '@mantine/core';
-import { IconPlugConnectedX, IconMoodEmpty } from '@tabler/icons-react';
+import { IconListSearch, IconPlugConnectedX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { messageOf, NetworkError, requestIdOf } from '../api/client';
+import classes from './states.module.css';
 
 interface ErrorStateProps {
   error: unknown;
@@ -15,7 +16,7 @@ export function ErrorState({ error, onRetry }: ErrorStateProps) {
     <MantineEmptyState
       role="alert"
       py="xl"
-      icon={<IconPlugConnectedX aria-hidden />}
+      icon={<IconPlugConnectedX stroke={1.3} aria-hidden />}
       title={error instanceof NetworkError ? 'The shop cannot be reached' : 'This could not be loaded'}
       description={messageOf(error)}
     >
@@ -40,18 +41,20 @@ export function ErrorState({ error, onRetry }: ErrorStateProps) {
 
 interface EmptyStateProps {
   title: string;
+  /** Makes the title a heading of this order, where the page has no other. */
+  heading?: 1;
   description?: ReactNode;
   icon?: ReactNode;
   children?: ReactNode;
 }
 
 /** Says that there is nothing here, and what would put something here. */
-export function EmptyState({ title, description, icon, children }: EmptyStateProps) {
+export function EmptyState({ title, heading, description, icon, children }: EmptyStateProps) {
   return (
     <MantineEmptyState
       py="xl"
-      icon={icon ?? <IconMoodEmpty aria-hidden />}
-      title={title}
+      icon={icon ?? <IconListSearch stroke={1.3} aria-hidden />}
+      title={heading ? <h1 className={classes.title}>{title}</h1> : title}
       description={description}
     >
       {children}

@@ -16,9 +16,9 @@ const widths = [160, 320, 480, 640, 800];
 
 /** A square picture of a product, sharp on dense screens; an icon when there is none or it fails. */
 export function Thumb({ image, size = 40, alt = '' }: ThumbProps) {
-  const [failed, setFailed] = useState(false);
+  const [state, setState] = useState<'loading' | 'shown' | 'failed'>('loading');
   const ref = typeof image === 'string' ? { url: image } : image;
-  if (!ref || failed) {
+  if (!ref || state === 'failed') {
     return (
       <span className={classes.none} style={{ width: size, height: size }}>
         <IconPhoto size={size * 0.45} stroke={1.4} aria-hidden />
@@ -35,9 +35,13 @@ export function Thumb({ image, size = 40, alt = '' }: ThumbProps) {
       height={size}
       alt={alt}
       loading="lazy"
-      style={{ backgroundColor: ref.colour }}
+      // Gone once the picture covers it: it would shine through at the rounded corners.
+      style={{ backgroundColor: state === 'loading' ? ref.colour : undefined }}
+      onLoad={() => {
+        setState('shown');
+      }}
       onError={() => {
-        setFailed(true);
+        setState('failed');
       }}
     />
   );

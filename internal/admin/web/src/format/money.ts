@@ -59,7 +59,7 @@ export function formatMoneyCompact({ amount, currency }: Money): string {
     currency,
     currencyDisplay: 'narrowSymbol',
     notation: 'compact',
-    maximumFractionDigits: 1,
+    maximumFractionDigits: 2,
     minimumFractionDigits: 0,
   }).format(amount / 10 ** exponentOf(currency));
 }

@@ -48,7 +48,7 @@ function Figures() {
       <Tiles data={data} />
       <Grid gap="md">
         <Grid.Col span={{ base: 12, md: 8 }}>
-          <Card title="Revenue, last 30 days" aside={<MonthTotal data={data} />}>
+          <Card tall title="Revenue, last 30 days" aside={<MonthTotal data={data} />}>
             <Suspense fallback={<Skeleton height={232} />}>
               <RevenueChart days={data.last_30_days} currency={data.currency} />
             </Suspense>
@@ -101,13 +101,13 @@ function MonthTotal({ data }: { data: Overview }) {
 
 function LowStockList({ items }: { items: LowStock[] }) {
   return (
-    <Card title="Low stock" flush>
+    <Card title="Low stock" flush tall>
       {items.length === 0 ? (
         <Text size="sm" c="dimmed" px="md" pb="md">
           Nothing runs out at the moment.
         </Text>
       ) : (
-        <ul className={classes.list}>
+        <ul className={`${classes.list} ${classes.scroll}`}>
           {items.map((item) => (
             <li key={item.sku}>
               <Link to={`/products/${item.product_id}`} className={classes.item}>
@@ -158,7 +158,7 @@ function RecentOrders() {
         <ErrorState error={orders.error} onRetry={orders.refetch} />
       ) : orders.data.items.length === 0 ? (
         <EmptyState
-          icon={<IconReceipt aria-hidden />}
+          icon={<IconReceipt stroke={1.3} aria-hidden />}
           title="No orders yet"
           description="The first order shows up here the moment a customer completes a checkout."
         />

@@ -22,7 +22,7 @@ export function RevenueChart({ days, currency }: RevenueChartProps) {
         series={[{ name: 'Revenue', color: 'brand.5' }]}
         valueFormatter={(amount) => formatMoney({ amount, currency })}
         tickLine="none"
-        gridAxis="y"
+        gridAxis="x"
         strokeDasharray="0"
         yAxisProps={{
           width: 52,

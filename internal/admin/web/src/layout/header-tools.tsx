@@ -81,7 +81,7 @@ export function UserMenu() {
     <Menu position="bottom-end" width={230} withinPortal>
       <Menu.Target>
         <UnstyledButton aria-label={`Account of ${shown}`} p={4}>
-          <Avatar size={28} name={shown} color="brand" />
+          <Avatar size={28} name={shown} color="brand" variant="filled" />
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>

@@ -7,7 +7,7 @@ import classes from './order.module.css';
 
 /** What happened to an order, the latest first. */
 export function History({ entries }: { entries: HistoryEntry[] }) {
-  const latestFirst = entries.toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  const latestFirst = entries.toReversed().toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
   return (
     <Card title="Timeline">
       {latestFirst.length === 0 ? (

@@ -75,7 +75,7 @@ function Totals({ order: { totals, shipping_method: method } }: { order: Order }
 function Row({ label, value, strong = false }: { label: string; value: Money; strong?: boolean }) {
   return (
     <Group justify="space-between" wrap="nowrap" fw={strong ? 600 : undefined}>
-      <Text component="dt" size="sm" inherit={strong} c={strong ? undefined : 'dimmed'}>
+      <Text component="dt" size="sm" c={strong ? undefined : 'dimmed'}>
         {label}
       </Text>
       <Text component="dd" size="sm" m={0} fw={strong ? 600 : undefined}>

@@ -1,6 +1,6 @@
 import { Alert, Button, Group, Modal, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { type FormEvent, type ReactNode, useState } from 'react';
+import { type SubmitEvent, type ReactNode, useState } from 'react';
 import { messageOf } from '../api/client';
 import { api } from '../api/endpoints';
 import { useOrderAction } from '../api/queries';
@@ -129,7 +129,7 @@ function ActionDialog({
   children,
 }: ActionDialogProps) {
   const [opened, { open, close }] = useDisclosure(false);
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     action.mutate(undefined, { onSuccess: close });
   };

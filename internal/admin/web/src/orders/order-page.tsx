@@ -97,12 +97,11 @@ function Customer({ order }: { order: Order }) {
 const countries = new Intl.DisplayNames(undefined, { type: 'region', fallback: 'code' });
 
 function AddressText({ address }: { address: Address }) {
-  const town = [address.postal_code, address.city, address.region].filter(Boolean).join(' ');
   const parts = [
     address.name,
     address.line1,
     address.line2,
-    town,
+    townLine(address),
     countryName(address.country),
     address.phone,
   ];
@@ -116,6 +115,12 @@ function AddressText({ address }: { address: Address }) {
       ))}
     </Text>
   );
+}
+
+/** The line of the town in the order its country writes it. */
+function townLine({ city, region, postal_code: code, country }: Address): string {
+  if (!['US', 'CA', 'AU'].includes(country)) return [code, city, region].filter(Boolean).join(' ');
+  return [city, [region, code].filter(Boolean).join(' ')].filter(Boolean).join(', ');
 }
 
 function countryName(code: string): string {

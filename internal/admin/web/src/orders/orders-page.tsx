@@ -120,7 +120,7 @@ export function OrderCard({ order }: { order: OrderSummary }) {
 function NoOrders() {
   return (
     <EmptyState
-      icon={<IconReceipt aria-hidden />}
+      icon={<IconReceipt stroke={1.3} aria-hidden />}
       title="No orders yet"
       description="The first order shows up here the moment a customer completes a checkout."
     />
@@ -129,10 +129,7 @@ function NoOrders() {
 
 function NothingFound() {
   return (
-    <EmptyState
-      title="No order matches"
-      description="Search takes the beginning of an order number or an e-mail address."
-    >
+    <EmptyState title="No order matches" description="Try another number, e-mail address or status.">
       <Button component={Link} to="/orders" variant="default">
         Show all orders
       </Button>

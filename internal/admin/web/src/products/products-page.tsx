@@ -118,7 +118,7 @@ function ProductCard({ product }: { product: ProductSummary }) {
 function NoProducts() {
   return (
     <EmptyState
-      icon={<IconPackage aria-hidden />}
+      icon={<IconPackage stroke={1.3} aria-hidden />}
       title="No products yet"
       description="Bring a catalogue in with the command “shopd import products FILE”."
     />

@@ -1,5 +1,5 @@
 import { Button, Popover, Stack, TextInput } from '@mantine/core';
-import { type FormEvent, useState } from 'react';
+import { type SubmitEvent, useState } from 'react';
 import type { Variant } from '../api/types';
 import { parseMoney } from '../format/money';
 import type { ProductForm } from './use-product-form';
@@ -10,7 +10,7 @@ export function SetAllPrices({ variants, form }: { variants: Variant[]; form: Pr
   const [text, setText] = useState('');
   const currency = variants[0]?.price.currency ?? '';
   const valid = parseMoney(text, currency) !== null;
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (!valid) return;
     form.editPrices(

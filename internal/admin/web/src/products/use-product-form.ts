@@ -27,6 +27,7 @@ export function useProductForm(product: Product) {
       if (Object.keys(patch).length > 0) {
         const saved = await api.patchProduct(base.id, base.version, patch);
         // From here on the saved fields are no edits any more, even when a price fails below.
+        client.setQueryData(keys.product(base.id), saved);
         setBase(saved);
         setEdits(({ prices }) => ({ prices }));
       }
@@ -52,7 +53,7 @@ export function useProductForm(product: Product) {
   };
 
   const reread = () =>
-    client.fetchQuery({
+    client.query({
       queryKey: keys.product(product.id),
       queryFn: ({ signal }) => api.product(product.id, signal),
       staleTime: 0,

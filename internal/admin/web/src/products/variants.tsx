@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Text, TextInput, VisuallyHidden } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
 import { DataTable, type DataTableColumn } from 'mantine-datatable';
 import 'mantine-datatable/styles.css';
@@ -82,7 +82,7 @@ function VariantTable({ product, form, onAdjust }: WithAdjust) {
     },
     {
       accessor: 'adjust',
-      title: '',
+      title: <VisuallyHidden>Actions</VisuallyHidden>,
       textAlign: 'right',
       render: (variant) => <AdjustButton variant={variant} onAdjust={onAdjust} />,
     },
@@ -94,10 +94,10 @@ function VariantTable({ product, form, onAdjust }: WithAdjust) {
       columns={columns}
       idAccessor="id"
       verticalSpacing={6}
-      horizontalSpacing="sm"
+      horizontalSpacing="md"
       fz="sm"
       backgroundColor="transparent"
-      classNames={{ table: classes.table }}
+      classNames={{ root: classes.table }}
     />
   );
 }

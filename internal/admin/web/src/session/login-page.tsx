@@ -1,7 +1,7 @@
 import { Alert, Button, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
 import { IconClockExclamation } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { type SubmitEvent, useState } from 'react';
 import { useNavigate, useSearchParams } from 'react-router';
 import { messageOf } from '../api/client';
 import { api } from '../api/endpoints';
@@ -26,7 +26,7 @@ export function LoginPage() {
       await navigate(safeNext(params.get('next')), { replace: true });
     },
   });
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     signIn.mutate();
   };
@@ -62,7 +62,7 @@ export function LoginPage() {
                 name="email"
                 autoComplete="username"
                 required
-                data-autofocus
+                autoFocus
                 withAsterisk={false}
                 value={email}
                 onChange={(e) => {
