@@ -48,9 +48,9 @@ func newSessions(pool *pgxpool.Pool, rdb redis.UniversalClient, now func() time.
 		Name:        "session cache",
 		Timeout:     redisRest,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= redisTrips },
-		IsSuccessful: func(err error) bool {
-			return err == nil || errors.Is(err, redis.Nil) || errors.Is(err, context.Canceled)
-		},
+		// A caller who hangs up says nothing about Redis.
+		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+		IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, redis.Nil) },
 	})}
 }
 

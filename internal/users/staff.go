@@ -22,15 +22,18 @@ const (
 // roles are ranked: a role may hand out those behind it, an owner any.
 var roles = []Role{Owner, Manager, Support, Viewer}
 
+// scopeSelf is what everybody on the staff may do and no API key: see and end their own session.
+const scopeSelf = "self:*"
+
 // scopesOf lists what each role may do, as httpx.Principal.May reads it.
 var scopesOf = map[Role][]string{
 	Owner: {"*"},
 	Manager: {
 		"orders:*", "catalog:*", "inventory:*", "pricing:*", "promotions:*", "customers:*", "experiments:*", "reports:*",
-		"imports:*", "webhooks:*", "dead_letters:*", "staff:*", "audit:read", "settings:read",
+		"imports:*", "webhooks:*", "dead_letters:*", "staff:*", "audit:read", "settings:read", scopeSelf,
 	},
-	Support: {"orders:*", "customers:*", "catalog:read", "inventory:read", "pricing:read", "promotions:read", "reports:read"},
-	Viewer:  {"orders:read", "catalog:read", "inventory:read", "pricing:read", "promotions:read", "experiments:read", "reports:read"},
+	Support: {"orders:*", "customers:*", "catalog:read", "inventory:read", "pricing:read", "promotions:read", "reports:read", scopeSelf},
+	Viewer:  {"orders:read", "catalog:read", "inventory:read", "pricing:read", "promotions:read", "experiments:read", "reports:read", scopeSelf},
 }
 
 // areas are what scopes may be about: "orders:read", "orders:write", "orders:*".

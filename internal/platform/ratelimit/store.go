@@ -34,7 +34,7 @@ func newStore(rdb redis.UniversalClient, patience time.Duration) *store {
 				return c.ConsecutiveFailures >= tripAfter
 			},
 			// A caller who hangs up says nothing about Redis.
-			IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, context.Canceled) },
+			IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
 		}),
 	}
 }
