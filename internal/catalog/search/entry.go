@@ -22,14 +22,14 @@ const (
 	FieldCodes       = "codes"        // SKUs and GTINs without separators
 	FieldFacets      = "facets"       // name and value, see FacetTerm
 	FieldCategories  = "categories"   // id and name of a category, see FacetTerm
-	FieldCategoryIDs = "category_ids" //
+	FieldCategoryIDs = "category_ids" // of the categories and their ancestors
 	FieldPrice       = "price"        // number
 	FieldInStock     = "in_stock"     // boolean
 	FieldPopularity  = "popularity"   // number
 	FieldQuality     = "quality"      // number: what a score is multiplied by
 	FieldCreatedAt   = "created_at"   // number: milliseconds since 1970
-	FieldSortTitle   = "sort_title"   //
-	FieldID          = "id"           //
+	FieldSortTitle   = "sort_title"   // the title as people sort
+	FieldID          = "id"           // decides ties of an order
 	FieldLive        = "live"         // boolean: searches find it
 	FieldVersion     = "version"      // number
 	FieldPayload     = "payload"      // stored only

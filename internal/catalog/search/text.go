@@ -104,8 +104,7 @@ func tokenise(s string, limit int) []token {
 		switch {
 		case isAlnum(r) && !standsAlone(r):
 			end := chunkEnd(s)
-			chunk, rest := s[:end], s[end:]
-			tokens, s = appendChunk(tokens, chunk, rest)
+			tokens, s = appendChunk(tokens, cut(s[:end], maxTokenBytes), s[end:])
 		case standsAlone(r):
 			tokens = append(tokens, token{surface: s[:n], whole: s[:n], kind: word})
 			s = s[n:]
@@ -145,7 +144,7 @@ func chunkEnd(s string) int {
 		switch {
 		case isAlnum(r) && !standsAlone(r):
 			end = i + n
-		case isJoiner(r) && end == i && joins(s, i, r):
+		case isJoiner(r) && i > 0 && end == i && joins(s, i, r):
 		default:
 			return end
 		}
@@ -173,9 +172,6 @@ func appendChunk(tokens []token, chunk, rest string) ([]token, string) {
 		return append(tokens, t), left
 	}
 	chunk = strings.TrimSuffix(chunk, "'s")
-	if len(chunk) > maxTokenBytes {
-		chunk = strings.ToValidUTF8(chunk[:maxTokenBytes], "")
-	}
 	t := token{surface: chunk, whole: chunk}
 	pieces := strings.FieldsFunc(chunk, isJoiner)
 	if len(pieces) > 1 {
@@ -241,8 +237,5 @@ func compact(s string) string {
 	if digits && len(c) >= 8 {
 		c = strings.TrimLeft(c, "0")
 	}
-	if len(c) > maxTokenBytes {
-		c = strings.ToValidUTF8(c[:maxTokenBytes], "")
-	}
-	return c
+	return cut(c, maxTokenBytes)
 }

@@ -26,15 +26,15 @@ func planned(p *search.Plan) object {
 	}}
 }
 
-func clauses(all []search.Clause) []object {
-	out := make([]object, len(all))
-	for i := range all {
-		alternatives := make([]object, len(all[i].Alternatives))
-		for j := range all[i].Alternatives {
-			alternatives[j] = alternative(&all[i].Alternatives[j])
+func clauses(of []search.Clause) []object {
+	out := make([]object, len(of))
+	for i := range of {
+		alternatives := make([]object, len(of[i].Alternatives))
+		for j := range of[i].Alternatives {
+			alternatives[j] = alternative(&of[i].Alternatives[j])
 		}
 		out[i] = best(alternatives)
-		if boost := all[i].Boost; boost != 1 {
+		if boost := of[i].Boost; boost != 1 {
 			out[i] = object{"bool": object{"must": out[i], "boost": boost}}
 		}
 	}

@@ -2,6 +2,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,7 +146,7 @@ func eachTerm(idx bleve.Index, field string, f func(term string, documents uint6
 	if err != nil {
 		return fmt.Errorf("read the terms of %s: %w", field, err)
 	}
-	defer func() { err = cmpErr(err, dict.Close()) }()
+	defer func() { err = cmp.Or(err, dict.Close()) }()
 	for {
 		entry, err := dict.Next()
 		if err != nil {

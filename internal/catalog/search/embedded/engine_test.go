@@ -122,3 +122,19 @@ func TestOpen(t *testing.T) {
 		require.NoError(t, e.Close())
 	})
 }
+
+func BenchmarkSearch(b *testing.B) {
+	e, err := embedded.Open(b.TempDir(), slog.New(slog.DiscardHandler))
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, e.Close()) })
+	require.NoError(b, e.Upsert(b.Context(), searchtest.Catalogue()))
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			r, err := e.Search(b.Context(), search.Query{Text: "luma backpack"})
+			if err != nil || r.Total == 0 {
+				b.Fatal(r.Total, err)
+			}
+		}
+	})
+}

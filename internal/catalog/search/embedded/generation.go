@@ -1,16 +1,17 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/blevesearch/bleve/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
+	bolt "go.etcd.io/bbolt/errors"
 
 	"shopd/internal/platform/errs"
 )
@@ -47,7 +48,7 @@ func openCurrent(dir string, log *slog.Logger) (*generation, error) {
 			g.index = idx
 			return g, clean(dir, g.path)
 		}
-		if strings.Contains(err.Error(), "timeout") { // of bolt, which waits for the lock on its file
+		if errors.Is(err, bolt.ErrTimeout) { // waiting for the lock on its file
 			return nil, errLocked.Wrap(err)
 		}
 		log.Warn("search index cannot be read, starting an empty one", "error", err)
@@ -89,7 +90,7 @@ func verify(path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("open the search index: %w", err)
 	}
-	defer func() { err = cmpErr(err, idx.Close()) }()
+	defer func() { err = cmp.Or(err, idx.Close()) }()
 	advanced, err := idx.Advanced()
 	if err != nil {
 		return fmt.Errorf("open the search index: %w", err)
@@ -100,7 +101,7 @@ func verify(path string) (err error) {
 	}
 	epochs, err := store.RootBoltSnapshotEpochs()
 	if err != nil || len(epochs) == 0 {
-		return cmpErr(err, errors.New("the search index has no snapshot"))
+		return cmp.Or(err, errors.New("the search index has no snapshot"))
 	}
 	newest, err := store.LoadSnapshot(slices.Max(epochs))
 	if err != nil {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,7 +27,7 @@ var (
 const (
 	scored   = index.IndexField
 	filtered = index.IndexField | index.SkipFreqNorm
-	counted  = filtered | index.DocValues
+	counted  = filtered | index.DocValues | index.SkipDVCompression // read for every hit
 )
 
 // fieldVersion holds the version as text, because numbers of this index are floating and would lose its last digits.
@@ -97,17 +98,10 @@ func versions(idx bleve.Index, of map[string]*search.Entry) (found map[string]in
 			found[id], decodeErr = numeric.PrefixCoded(term).Int64()
 		})
 		if err != nil || decodeErr != nil {
-			return nil, fmt.Errorf("read the version of %s: %w", id, cmpErr(err, decodeErr))
+			return nil, fmt.Errorf("read the version of %s: %w", id, cmp.Or(err, decodeErr))
 		}
 	}
 	return found, nil
-}
-
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func newDocument(e *search.Entry) *document.Document {
@@ -156,7 +150,7 @@ func addValues(d *document.Document, field string, values []string, options inde
 }
 
 func addNumber(d *document.Document, field string, n float64) {
-	d.AddField(document.NewNumericFieldWithIndexingOptions(field, nil, n, index.IndexField|index.DocValues))
+	d.AddField(document.NewNumericFieldWithIndexingOptions(field, nil, n, index.IndexField|index.DocValues|index.SkipDVCompression))
 }
 
 // decodeNumber reads a number from the doc values of a field; false for the coarser terms that serve ranges.

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -62,7 +63,7 @@ type builder struct {
 // failed closes what was opened before err.
 func (b *builder) failed(err error) error {
 	for _, s := range b.open {
-		err = cmpErr(err, s.Close())
+		err = cmp.Or(err, s.Close())
 	}
 	return fmt.Errorf("prepare the search: %w", err)
 }
@@ -192,12 +193,12 @@ func float(p *int64) *float64 {
 }
 
 func (b *builder) facet(name string, values []string) (matching, error) {
-	any := make([]matching, len(values))
+	found := make([]matching, len(values))
 	for i, v := range values {
 		var err error
-		if any[i], err = b.term(search.FieldFacets, search.FacetTerm(name, v)); err != nil {
+		if found[i], err = b.term(search.FieldFacets, search.FacetTerm(name, v)); err != nil {
 			return nil, err
 		}
 	}
-	return newBest(any), nil
+	return newBest(found), nil
 }

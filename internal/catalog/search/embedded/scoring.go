@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"reflect"
@@ -118,16 +119,12 @@ func newScoredTerm(ctx context.Context, r index.IndexReader, term string, s stat
 	}
 	for _, w := range weights {
 		p, err := openPostings(ctx, r, w.field, term, w.weight, s)
-		if err == nil {
-			err = p.next()
-		}
 		if err != nil {
-			return nil, err
+			return nil, cmp.Or(err, t.Close())
 		}
-		if p.ok {
-			t.other = append(t.other, p)
-		} else if err := p.reader.Close(); err != nil {
-			return nil, err
+		t.other = append(t.other, p)
+		if err := p.next(); err != nil {
+			return nil, cmp.Or(err, t.Close())
 		}
 	}
 	return t, nil
@@ -168,7 +165,7 @@ func (t *scoredTerm) match(ctx *blevesearch.SearchContext) (*blevesearch.Documen
 func (t *scoredTerm) Close() error {
 	err := t.text.reader.Close()
 	for _, p := range t.other {
-		err = cmpErr(err, p.reader.Close())
+		err = cmp.Or(err, p.reader.Close())
 	}
 	return err
 }
@@ -280,7 +277,7 @@ func (b *best) take(ctx *blevesearch.SearchContext) (*blevesearch.DocumentMatch,
 func (b *best) Close() error {
 	var err error
 	for _, s := range b.of {
-		err = cmpErr(err, s.Close())
+		err = cmp.Or(err, s.Close())
 	}
 	return err
 }
@@ -372,7 +369,7 @@ func (r *ranked) note(price int64) {
 func (r *ranked) Close() error {
 	err := r.matching.Close()
 	for _, p := range r.preferences {
-		err = cmpErr(err, p.Close())
+		err = cmp.Or(err, p.Close())
 	}
 	return err
 }
