@@ -14,22 +14,34 @@ import (
 	"shopd/internal/users"
 )
 
+// fastest is the shortest time that do took for one of the addresses: what a busy machine adds to the others says nothing.
+func fastest(t *testing.T, emails []string, do func(email string) error) time.Duration {
+	t.Helper()
+	best := time.Hour
+	for _, email := range emails {
+		began := time.Now()
+		require.NoError(t, do(email))
+		best = min(best, time.Since(began))
+	}
+	return best
+}
+
 func TestRegisterAnExistingAddressLooksTheSame(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	register := func(email string) time.Duration {
-		began := time.Now()
-		require.NoError(t, b.Register(t.Context(), users.Registration{Email: email, Password: password, Name: "Eve"}))
-		return time.Since(began)
+	register := func(emails ...string) time.Duration {
+		return fastest(t, emails, func(email string) error {
+			return b.Register(t.Context(), users.Registration{Email: email, Password: password, Name: "Eve"})
+		})
 	}
 	register(address)
-	again := register(" Ada@EXAMPLE.com")
-	fresh := register("bob@example.com")
-	require.InDelta(t, fresh.Seconds(), again.Seconds(), 0.05)
+	again := register(" Ada@EXAMPLE.com", "ADA@example.com", address)
+	fresh := register("bob@example.com", "carol@example.com", "dan@example.com")
+	require.InDelta(t, fresh.Seconds(), again.Seconds(), 0.03)
 
-	require.Equal(t, []string{"welcome", "already_registered"}, b.mails.to(address))
-	require.EqualValues(t, 2, scalar[int64](t, b, "select count(*) from users.customers"))
-	require.EqualValues(t, 2, scalar[int64](t, b, "select count(*) from platform.outbox"))
+	require.Equal(t, []string{"welcome", "already_registered", "already_registered", "already_registered"}, b.mails.to(address))
+	require.EqualValues(t, 4, scalar[int64](t, b, "select count(*) from users.customers"))
+	require.EqualValues(t, 4, scalar[int64](t, b, "select count(*) from platform.outbox"))
 	c, err := b.CustomerByEmail(t.Context(), address)
 	require.NoError(t, err)
 	require.Equal(t, "Eve", c.Name, "of the first registration; the second changed nothing")
@@ -146,9 +158,7 @@ func TestResetOfAnUnknownAddressLooksTheSame(t *testing.T) {
 	b := setup(t)
 	b.register(t)
 	took := func(email string) time.Duration {
-		began := time.Now()
-		require.NoError(t, b.RequestPasswordReset(t.Context(), email))
-		return time.Since(began)
+		return fastest(t, []string{email, email, email}, func(email string) error { return b.RequestPasswordReset(t.Context(), email) })
 	}
 	require.InDelta(t, took(address).Seconds(), took("nobody@example.com").Seconds(), 0.03)
 	require.Empty(t, b.mails.to("nobody@example.com"))
