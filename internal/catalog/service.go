@@ -280,10 +280,18 @@ func (s *Service) AdminList(ctx context.Context, text string, status Status, aft
 	return list, encodeCursor(adminCursor{At: last.UpdatedAt, ID: last.ID}), nil
 }
 
-// AdminProduct is a product as the merchant sees it.
+// AdminProduct is a product as the merchant sees it: in any state, and with the variants that have no price too.
 type AdminProduct struct {
 	Product
-	Status Status
+	Status      Status
+	AllVariants []AdminVariant
+}
+
+// AdminVariant is a variant without its price and stock, which other domains know.
+type AdminVariant struct {
+	ID      VariantID
+	SKU     string
+	Options map[string]string
 }
 
 // AdminProduct returns the product with the id in whatever state it is; errs.ErrNotFound when there is none.
@@ -297,6 +305,9 @@ func (s *Service) AdminProduct(ctx context.Context, product ProductID) (*AdminPr
 		return nil, err
 	}
 	p := &AdminProduct{Product: *r.product(s.currency, t), Status: r.Status}
+	for _, v := range r.Variants {
+		p.AllVariants = append(p.AllVariants, AdminVariant{ID: v.ID, SKU: v.SKU, Options: v.Options})
+	}
 	return p, nil
 }
 

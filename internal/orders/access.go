@@ -12,6 +12,20 @@ type Access struct {
 	OrderSecret string // the secret that completing it answered
 	CustomerID  string // who is signed in
 	Staff       bool
+	Actor       string // who it is in the order's history; made from the rest when empty
+}
+
+// actor names the caller in the history of an order.
+func (a Access) actor() string {
+	switch {
+	case a.Actor != "":
+		return a.Actor
+	case a.CustomerID != "":
+		return "customer:" + a.CustomerID
+	case a.Staff:
+		return "system"
+	}
+	return "guest"
 }
 
 func tokenHash(token string) []byte {

@@ -114,7 +114,7 @@ type adminCancelInput struct {
 }
 
 func (h adminHandlers) cancel(ctx context.Context, in *adminCancelInput) (*adminOrderOutput, error) {
-	return adminAnswer(h.Cancel(ctx, ID(in.ID), Access{Staff: true}, in.Body.Reason, httpx.PrincipalFrom(ctx).Actor()))
+	return adminAnswer(h.Cancel(ctx, ID(in.ID), Access{Staff: true, Actor: httpx.PrincipalFrom(ctx).Actor()}, in.Body.Reason))
 }
 
 type adminCaptureInput struct {

@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -79,7 +80,7 @@ func (h storeHandlers) complete(ctx context.Context, in *completeInput) (*orderO
 	}
 	r := CompleteRequest{
 		CartID: CartID(in.ID), Access: in.access(ctx), Provider: in.Body.Payment.Provider, Method: in.Body.Payment.Method, IdempotencyKey: in.Key,
-		ReturnURL: in.Body.Payment.ReturnURL, Actor: httpx.PrincipalFrom(ctx).Actor(),
+		ReturnURL: in.Body.Payment.ReturnURL,
 	}
 	if version != nil {
 		r.CartVersion = *version
@@ -116,7 +117,7 @@ func (h storeHandlers) cancel(ctx context.Context, in *cancelInput) (*orderOutpu
 	if holdsCardNumber(in.Body.Reason) {
 		return nil, ErrCardData
 	}
-	return orderAnswer(h.Cancel(ctx, ID(in.ID), in.access(ctx), in.Body.Reason, httpx.PrincipalFrom(ctx).Actor()))
+	return orderAnswer(h.Cancel(ctx, ID(in.ID), in.access(ctx), in.Body.Reason))
 }
 
 // summaryBody is an order in a shopper's list.
@@ -150,4 +151,27 @@ type paymentMethodsOutput struct{ Body httpx.List[PaymentMethod] }
 
 func (h storeHandlers) paymentMethods(context.Context, *struct{}) (*paymentMethodsOutput, error) {
 	return &paymentMethodsOutput{httpx.NewList(h.PaymentMethods(), "")}, nil
+}
+
+const exportPage = 100
+
+// Export returns all orders of a customer as a JSON array, for those who ask what the shop knows of them.
+func (s *Service) Export(ctx context.Context, customerID string) (json.RawMessage, error) {
+	all, after := []orderBody{}, ""
+	for {
+		list, next, err := s.CustomerOrders(ctx, customerID, after, exportPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, sum := range list {
+			o, err := s.Order(ctx, sum.ID, Access{CustomerID: customerID})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, bodyOf(o))
+		}
+		if after = next; after == "" {
+			return json.Marshal(all)
+		}
+	}
 }

@@ -26,7 +26,6 @@ type CompleteRequest struct {
 	ReturnURL string
 	// CartVersion is the version the shopper has seen; zero for whichever there is.
 	CartVersion int64
-	Actor       string
 }
 
 // Placed is what completing a cart gave.
@@ -84,7 +83,7 @@ func (s *Service) complete(ctx context.Context, r CompleteRequest) (*Placed, err
 			return again, err
 		}
 	}
-	o, err := s.place(ctx, c, request, r.Actor)
+	o, err := s.place(ctx, c, request, r.Access.actor())
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +133,7 @@ func (s *Service) resume(ctx context.Context, c *storedCart, open *openOrder, re
 			return s.pay(ctx, o, r)
 		}
 	}
-	if _, err := s.cancel(ctx, o, "the cart changed", r.Actor); err != nil {
+	if _, err := s.cancel(ctx, o, "the cart changed", r.Access.actor()); err != nil {
 		return nil, err
 	}
 	return nil, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shopd/internal/events"
+	"shopd/internal/money"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/id"
 	"shopd/internal/platform/outbox"
@@ -180,12 +181,12 @@ func parseCursor(s string) (*cursor, error) {
 
 // Cancel ends an order that was not sent yet. Its stock and its money go back. It returns ErrInvalidState for one
 // that cannot be cancelled, and ErrPaymentInProgress while the gateway has not answered.
-func (s *Service) Cancel(ctx context.Context, id ID, a Access, reason, actor string) (*Order, error) {
+func (s *Service) Cancel(ctx context.Context, id ID, a Access, reason string) (*Order, error) {
 	o, err := s.Order(ctx, id, a)
 	if err != nil {
 		return nil, err
 	}
-	return s.cancel(ctx, o, reason, actor)
+	return s.cancel(ctx, o, reason, a.actor())
 }
 
 func (s *Service) cancel(ctx context.Context, o *Order, reason, actor string) (*Order, error) {
@@ -277,4 +278,26 @@ func (o *Order) describe() string { return fmt.Sprintf("#%d", o.Number) }
 func firstName(name string) string {
 	first, _, _ := strings.Cut(name, " ")
 	return first
+}
+
+// Day sums up the paid orders of one day (UTC).
+type Day struct {
+	Date    time.Time
+	Orders  int64
+	Revenue money.Amount
+}
+
+// DailySales returns the last days, today last, of orders in the currency that were paid, and how many orders wait
+// to be sent.
+func (s *Service) DailySales(ctx context.Context, currency money.Currency, days int) ([]Day, int64, error) {
+	today := s.now().Truncate(24 * time.Hour)
+	list := make([]Day, days)
+	for i := range list {
+		list[i] = Day{Date: today.AddDate(0, 0, i-days+1), Revenue: money.New(0, currency)}
+	}
+	toFulfil, err := s.dailySales(ctx, list, currency)
+	if err != nil {
+		return nil, 0, fmt.Errorf("sum up sales: %w", err)
+	}
+	return list, toFulfil, nil
 }

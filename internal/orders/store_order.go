@@ -398,3 +398,33 @@ func (s *Service) states(ctx context.Context, ids []string) (map[string]Status, 
 	})
 	return states, err
 }
+
+const dailySalesSQL = `
+select (placed_at at time zone 'UTC')::date - $1::date, count(*), sum(total)::bigint
+from orders.orders
+where placed_at >= $1 and currency = $2 and paid_at is not null and status <> 'cancelled'
+group by 1`
+
+const toFulfilSQL = `
+select count(*)
+from orders.orders
+where status in ('paid', 'partially_fulfilled')`
+
+// dailySales fills the days, which follow each other, and counts the orders that wait to be sent.
+func (s *Service) dailySales(ctx context.Context, days []Day, currency money.Currency) (toFulfil int64, err error) {
+	rows, err := s.db.Query(ctx, dailySalesSQL, days[0].Date, string(currency))
+	if err != nil {
+		return 0, err
+	}
+	var index int
+	var orders, revenue int64
+	if _, err := pgx.ForEachRow(rows, []any{&index, &orders, &revenue}, func() error {
+		if index >= 0 && index < len(days) {
+			days[index].Orders, days[index].Revenue.Minor = orders, revenue
+		}
+		return nil
+	}); err != nil {
+		return 0, err
+	}
+	return toFulfil, s.db.QueryRow(ctx, toFulfilSQL).Scan(&toFulfil)
+}

@@ -38,15 +38,17 @@ func New(d Deps) *Service {
 	return &Service{db: d.DB, gateways: d.Gateways, log: d.Log, now: d.Now}
 }
 
-// Offers reports whether the shop takes money through the provider.
-func (s *Service) Offers(provider string) bool { return s.gateways[provider] != nil }
+// Offers reports whether the shop can be paid this way.
+func (s *Service) Offers(provider, method string) bool {
+	return s.gateways[provider] != nil && (provider != ProviderTest || knownTestMethod(method))
+}
 
 // Pay asks the provider for the money of an order and returns the payment with where it stands after that:
 // Captured, Authorised, RequiresAction, Created (manual), Declined, or Unknown when there was no answer. Its errors
 // are ErrUnknownMethod, ErrAlreadyPaid, ErrInProgress, and ErrUnavailable when nothing was sent.
 func (s *Service) Pay(ctx context.Context, r Request) (Payment, error) {
 	gateway := s.gateways[r.Provider]
-	if gateway == nil || r.Provider == ProviderTest && !knownTestMethod(r.Method) {
+	if !s.Offers(r.Provider, r.Method) {
 		return Payment{}, ErrUnknownMethod
 	}
 	p := Payment{

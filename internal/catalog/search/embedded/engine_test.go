@@ -123,6 +123,36 @@ func TestOpen(t *testing.T) {
 	})
 }
 
+// TestMergedSegments: bleve has lost values that were written plainly when it merged segments.
+func TestMergedSegments(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir)
+	docs := searchtest.Catalogue()
+	for round := range int64(5) {
+		for i := range docs {
+			docs[i].Version = round
+			require.NoError(t, e.Upsert(t.Context(), docs[i:i+1]))
+		}
+	}
+	check := func(e *embedded.Engine) {
+		for _, order := range []search.Sort{
+			search.SortRelevance, search.SortPriceAsc, search.SortNewest, search.SortTitle, search.SortPopularity,
+		} {
+			r, err := e.Search(t.Context(), search.Query{Sort: order, Limit: search.MaxLimit})
+			require.NoError(t, err)
+			require.Len(t, r.Items, len(docs))
+			require.Equal(t, &search.PriceRange{Min: 799, Max: 24900}, r.Price)
+			require.Equal(t, search.CategoryCount{ID: "cat_gear", Name: "Gear", Count: 10}, r.Categories[0])
+		}
+	}
+	check(e)
+	require.NoError(t, e.Close())
+	e = open(t, dir)
+	check(e)
+	require.NoError(t, e.Close())
+}
+
 func BenchmarkSearch(b *testing.B) {
 	e, err := embedded.Open(b.TempDir(), slog.New(slog.DiscardHandler))
 	require.NoError(b, err)

@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"shopd/internal/catalog"
+	"shopd/internal/inventory"
+	"shopd/internal/money"
+	"shopd/internal/orders"
+	"shopd/internal/payments"
+	"shopd/internal/platform/errs"
+	"shopd/internal/platform/mail"
+	"shopd/internal/pricing"
+	"shopd/internal/users"
+)
+
+// The types here join the ports of one domain to the service of another. Splitting a domain out replaces its adapter
+// with a client.
+
+// ordersCatalog is catalog as orders needs it.
+type ordersCatalog struct{ *catalog.Service }
+
+func (c ordersCatalog) Articles(ctx context.Context, refs []string) ([]orders.Article, error) {
+	list, err := c.Sellables(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	articles := make([]orders.Article, len(list))
+	for i, s := range list {
+		articles[i] = orders.Article{
+			VariantID: string(s.VariantID), SKU: s.SKU, ProductID: string(s.ProductID), Slug: s.Slug, Title: s.Title, Options: s.Options,
+			Image: s.Image, Purchasable: s.Purchasable,
+		}
+	}
+	return articles, nil
+}
+
+// ordersPricing is pricing as orders needs it.
+type ordersPricing struct{ *pricing.Service }
+
+func (p ordersPricing) Show(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]orders.Price, error) {
+	return orderPrices(p.Cached(ctx, currency, variantIDs))
+}
+
+func (p ordersPricing) Charge(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]orders.Price, error) {
+	return orderPrices(p.Current(ctx, currency, variantIDs))
+}
+
+func orderPrices(list map[string]pricing.Price, err error) (map[string]orders.Price, error) {
+	prices := make(map[string]orders.Price, len(list))
+	for id, p := range list {
+		prices[id] = orders.Price{Amount: p.Amount, Version: p.Version}
+	}
+	return prices, err
+}
+
+func (p ordersPricing) Tax(ctx context.Context, r orders.TaxRequest) (orders.Tax, error) {
+	t, err := p.Service.Tax(ctx, pricing.TaxRequest(r))
+	return orders.Tax(t), err
+}
+
+// ordersStock is inventory as orders needs it.
+type ordersStock struct{ *inventory.Service }
+
+func (s ordersStock) Reserve(ctx context.Context, orderID string, pieces map[string]int64, ttl time.Duration) error {
+	items := make([]inventory.Item, 0, len(pieces))
+	for sku, q := range pieces {
+		items = append(items, inventory.Item{SKU: sku, Quantity: q})
+	}
+	return s.Service.Reserve(ctx, orderID, items, ttl)
+}
+
+func (s ordersStock) Extend(ctx context.Context, orderID string, ttl time.Duration) (bool, error) {
+	err := s.Service.Extend(ctx, orderID, ttl)
+	if inventory.ErrNotReserved.Is(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ordersPayments is payments as orders needs it.
+type ordersPayments struct{ *payments.Service }
+
+func (p ordersPayments) Pay(ctx context.Context, orderID string, amount money.Amount, provider, method, returnURL string) (orders.Payment, error) {
+	return orderPayment(p.Service.Pay(ctx, payments.Request{OrderID: orderID, Amount: amount, Provider: provider, Method: method, ReturnURL: returnURL}))
+}
+
+func (p ordersPayments) ByOrders(ctx context.Context, orderIDs ...string) (map[string][]orders.Payment, error) {
+	list, err := p.Service.ByOrders(ctx, orderIDs...)
+	if err != nil {
+		return nil, err
+	}
+	byOrder := make(map[string][]orders.Payment, len(orderIDs))
+	for _, pay := range list {
+		o, _ := orderPayment(pay, nil)
+		byOrder[pay.OrderID] = append(byOrder[pay.OrderID], o)
+	}
+	return byOrder, nil
+}
+
+func (p ordersPayments) OrderOf(ctx context.Context, paymentID string) (string, error) {
+	pay, err := p.Get(ctx, paymentID)
+	return pay.OrderID, err
+}
+
+func (p ordersPayments) ConfirmTest(ctx context.Context, paymentID string, approve bool) (orders.Payment, error) {
+	return orderPayment(p.Service.ConfirmTest(ctx, paymentID, approve))
+}
+
+func (p ordersPayments) Capture(ctx context.Context, paymentID string) (orders.Payment, error) {
+	return orderPayment(p.Service.Capture(ctx, paymentID))
+}
+
+func orderPayment(p payments.Payment, err error) (orders.Payment, error) {
+	if err != nil {
+		return orders.Payment{}, err
+	}
+	o := orders.Payment{
+		ID: p.ID, Provider: p.Provider, Method: p.Method, Status: string(p.Status), Amount: p.Amount, Captured: p.Captured, Refunded: p.Refunded,
+		Reason: p.Reason, CreatedAt: p.CreatedAt,
+	}
+	if p.NextAction != nil && p.Status == payments.RequiresAction {
+		o.NextAction = &orders.NextAction{Type: p.NextAction.Type, URL: p.NextAction.URL, ClientSecret: p.NextAction.ClientSecret}
+	}
+	return o, nil
+}
+
+// ordersMailer and usersMailer put mails into the one queue.
+type ordersMailer struct{ *mail.Outbox }
+
+func (m ordersMailer) Enqueue(ctx context.Context, tx pgx.Tx, key string, o orders.Mail) error {
+	return m.Outbox.Enqueue(ctx, tx, key, mail.Message{To: o.To, Subject: o.Subject, Text: o.Text, HTML: o.HTML})
+}
+
+type usersMailer struct{ *mail.Outbox }
+
+func (m usersMailer) Send(ctx context.Context, tx pgx.Tx, u users.Mail) error {
+	return m.Enqueue(ctx, tx, u.Key, mail.Message{To: u.To, Subject: u.Subject, Text: u.Text, HTML: u.HTML})
+}
+
+// usersOrders is orders as users needs it for an export of personal data. It is joined after both are made.
+type usersOrders struct{ orders *orders.Service }
+
+func (u *usersOrders) ExportOrders(ctx context.Context, customerID string) (json.RawMessage, error) {
+	if u.orders == nil {
+		return nil, errs.New(errs.Unavailable, "unavailable", "Orders cannot be read right now.")
+	}
+	return u.orders.Export(ctx, customerID)
+}

@@ -1,0 +1,365 @@
+// Package app builds a shop of its parts: it opens what they run on, joins the domains to each other, and starts and
+// stops the roles of a process.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"shopd/internal/catalog"
+	"shopd/internal/catalog/search"
+	"shopd/internal/catalog/search/elastic"
+	searchembedded "shopd/internal/catalog/search/embedded"
+	"shopd/internal/inventory"
+	"shopd/internal/money"
+	"shopd/internal/orders"
+	"shopd/internal/payments"
+	"shopd/internal/platform/broker"
+	"shopd/internal/platform/broker/inprocess"
+	"shopd/internal/platform/broker/rabbitmq"
+	"shopd/internal/platform/cache"
+	"shopd/internal/platform/config"
+	"shopd/internal/platform/crypto"
+	"shopd/internal/platform/idempotency"
+	"shopd/internal/platform/jobs"
+	"shopd/internal/platform/mail"
+	"shopd/internal/platform/outbox"
+	"shopd/internal/platform/postgres"
+	"shopd/internal/platform/ratelimit"
+	"shopd/internal/pricing"
+	"shopd/internal/users"
+)
+
+// Shop is everything a process of the shop consists of. It does nothing before Run.
+type Shop struct {
+	Config    config.Config
+	Catalog   *catalog.Service
+	Pricing   *pricing.Service
+	Inventory *inventory.Service
+	Payments  *payments.Service
+	Orders    *orders.Service
+	Users     *users.Service
+
+	log       *slog.Logger
+	telemetry *Instruments
+	now       func() time.Time
+	pools     *pools
+	redis     redis.UniversalClient
+	engine    search.Engine
+	broker    broker.Broker
+	relay     *outbox.Relay
+	queue     *jobs.Queue
+	registry  *jobs.Registry
+	keys      *idempotency.Store
+	limiter   *ratelimit.Limiter
+	vault     *crypto.Vault
+	mails     *mail.Folder // nil where mails leave by SMTP
+	media     media
+	version   string
+	closers   []func() error
+}
+
+// Options are what a command adds to the settings.
+type Options struct {
+	Version string
+	// DataDir is where an embedded shop keeps its search index, pictures and mails.
+	DataDir string
+	// Instruments are required. Close closes them too.
+	Instruments *Instruments
+	// Media are pictures that come with the program; nil for none.
+	Media pictureSource
+}
+
+// Open connects a shop to its services and joins its parts. PostgreSQL need not answer yet; the schema must be there
+// before Run. Close the shop.
+func Open(ctx context.Context, cfg config.Config, o Options) (_ *Shop, err error) {
+	s := &Shop{Config: cfg, version: o.Version, telemetry: o.Instruments, log: o.Instruments.Log, closers: []func() error{o.Instruments.Close}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	offset := cfg.Timers.ClockOffset
+	s.now = func() time.Time { return time.Now().Add(offset).UTC().Truncate(time.Microsecond) }
+	for _, open := range []func(context.Context, Options) error{s.openStores, s.openSearch, s.openBroker, s.openMail, s.openMedia, s.openDomains} {
+		if err := open(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Close ends all connections, the last opened first.
+func (s *Shop) Close() error {
+	var failures []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		failures = append(failures, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(failures...)
+}
+
+func (s *Shop) openStores(ctx context.Context, _ Options) (err error) {
+	if s.pools, err = openPools(ctx, s.Config.Database, s.telemetry); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.pools.close)
+	if s.redis, err = cache.Connect(s.Config.Redis.URL.Reveal()); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.redis.Close)
+	if s.vault, err = crypto.NewVault(s.Config.Keys.Master.Reveal()); err != nil {
+		return err
+	}
+	s.keys, err = idempotency.New(idempotency.Config{
+		Sealer: s.vault, Log: s.log, Redis: s.redis, TTL: s.Config.Timers.Idempotency, Now: s.now,
+	})
+	if err != nil {
+		return err
+	}
+	s.limiter, err = ratelimit.New(s.redis, ratelimit.Config{PerMinute: s.Config.Limits.RatePerMinute, Replicas: s.Config.Limits.Replicas}, s.now, s.metrics())
+	return err
+}
+
+func (s *Shop) metrics() prometheus.Registerer { return s.telemetry.Registry }
+
+func (s *Shop) openSearch(_ context.Context, o Options) (err error) {
+	if address := s.Config.Search.URL.Reveal(); address != "" {
+		s.engine, err = elastic.Open(elastic.Config{URLs: strings.Split(address, ","), Prefix: s.Config.Search.Index, Log: s.log})
+	} else {
+		s.engine, err = searchembedded.Open(filepath.Join(o.DataDir, "search"), s.log)
+	}
+	if err == nil {
+		s.closers = append(s.closers, s.engine.Close)
+	}
+	return err
+}
+
+func (s *Shop) engineName() string {
+	if s.Config.Search.URL == "" {
+		return "embedded"
+	}
+	return "elasticsearch"
+}
+
+func (s *Shop) openBroker(context.Context, Options) (err error) {
+	c := broker.Config{
+		Pool: s.pools.relay, Log: s.log, Registerer: s.metrics(), Tracer: s.telemetry.TracerProvider, RetryDelays: s.Config.Timers.RetryDelays, Now: s.now,
+	}
+	if address := s.Config.RabbitMQ.URL.Reveal(); address != "" {
+		s.broker, err = rabbitmq.New(address, c)
+	} else {
+		s.broker, err = inprocess.New(c)
+	}
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.broker.Close)
+	s.relay, err = outbox.NewRelay(outbox.Config{
+		Pool: s.pools.relay, Publisher: s.broker, Log: s.log, Registerer: s.metrics(), Retention: s.Config.Timers.EventRetention, Now: s.now,
+	})
+	return err
+}
+
+func (s *Shop) openMail(_ context.Context, o Options) (err error) {
+	if s.queue, err = jobs.NewQueue(); err != nil {
+		return err
+	}
+	s.registry = jobs.NewRegistry()
+	var sender mail.Sender
+	if address := s.Config.Mail.SMTPURL.Reveal(); address != "" {
+		sender, err = mail.NewSMTP(address, s.sender(), s.now)
+	} else {
+		s.mails, err = mail.NewFolder(filepath.Join(o.DataDir, "mail"), s.sender(), s.now)
+		sender = s.mails
+	}
+	if err != nil {
+		return err
+	}
+	mail.Deliver(s.registry, s.vault, sender)
+	return nil
+}
+
+// sender is the From address of mails.
+func (s *Shop) sender() string {
+	if from := s.Config.Mail.From; from != "" {
+		return from
+	}
+	host := "localhost"
+	if s.Config.HTTP.BaseURL != nil {
+		host = s.Config.HTTP.BaseURL.Hostname()
+	}
+	return fmt.Sprintf("%q <no-reply@%s>", s.Config.Shop.Name, host)
+}
+
+// baseURL is the public origin without a slash at its end.
+func (s *Shop) baseURL() string {
+	if s.Config.HTTP.BaseURL == nil {
+		return ""
+	}
+	return strings.TrimSuffix((&url.URL{Scheme: s.Config.HTTP.BaseURL.Scheme, Host: s.Config.HTTP.BaseURL.Host}).String(), "/")
+}
+
+func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
+	store, err := cache.NewStore(s.redis, s.metrics())
+	if err != nil {
+		return err
+	}
+	currency := money.Currency(s.Config.Shop.Currency)
+	if s.Catalog, err = catalog.New(catalog.Deps{
+		DB: s.pools.catalog, Engine: s.engine, EngineName: s.engineName(), Cache: store, Currency: currency, Log: s.log, Now: s.now, Registerer: s.metrics(),
+	}); err != nil {
+		return err
+	}
+	if s.Pricing, err = pricing.New(pricing.Deps{DB: s.pools.pricing, Cache: store, Log: s.log, Now: s.now}); err != nil {
+		return err
+	}
+	if s.Inventory, err = inventory.New(inventory.Deps{DB: s.pools.inventory, Cache: store, Log: s.log, Now: s.now}); err != nil {
+		return err
+	}
+	s.Payments = payments.New(payments.Deps{DB: s.pools.payments, Gateways: s.gateways(), Log: s.log, Now: s.now})
+	outgoing := mail.NewOutbox(s.queue, s.vault)
+	exporter := &usersOrders{}
+	if err := s.openUsers(outgoing, exporter); err != nil {
+		return err
+	}
+	s.Orders = orders.New(orders.Deps{
+		DB: s.pools.orders, Carts: s.pools.carts, Catalog: ordersCatalog{s.Catalog}, Pricing: ordersPricing{s.Pricing}, Stock: ordersStock{s.Inventory},
+		Payments: ordersPayments{s.Payments}, Sealer: s.vault, Mailer: ordersMailer{outgoing}, Methods: s.paymentMethods(), ShopName: s.Config.Shop.Name,
+		BaseURL: s.baseURL(), TTL: s.Config.Timers.Reservation, Log: s.log, Now: s.now, Registerer: s.metrics(),
+	})
+	exporter.orders = s.Orders
+	for _, subs := range [][]broker.Subscription{
+		s.Catalog.Subscriptions(), s.Pricing.Subscriptions(), s.Inventory.Subscriptions(), s.Payments.Subscriptions(), s.Orders.Subscriptions(),
+	} {
+		if err := s.broker.Subscribe(subs...); err != nil {
+			return err
+		}
+	}
+	s.schedule()
+	return nil
+}
+
+func (s *Shop) openUsers(outgoing *mail.Outbox, exporter users.OrderExporter) error {
+	signer, err := crypto.NewSigner(s.Config.Keys.JWT.Reveal(), s.vault)
+	if err != nil {
+		return err
+	}
+	keyring, err := users.NewKeyring(s.pools.users, s.vault, s.now)
+	if err != nil {
+		return err
+	}
+	s.Users, err = users.New(users.Deps{
+		Pool: s.pools.users, Redis: s.redis, Vault: s.vault, Signer: signer, Keyring: keyring, Mailer: usersMailer{outgoing}, Limiter: s.limiter,
+		Orders: exporter, Log: s.log, Registerer: s.metrics(), Now: s.now,
+	}, users.Config{
+		BaseURL: s.baseURL(), ShopName: s.Config.Shop.Name, AccessTokenTTL: s.Config.Timers.AccessToken, RefreshTokenTTL: s.Config.Timers.RefreshToken,
+		StaffSessionTTL: s.Config.Timers.StaffSession, BcryptCost: s.Config.Limits.BcryptCost,
+	})
+	return err
+}
+
+// testSilence is how long the test gateway's test_timeout keeps a shopper waiting.
+const testSilence = 400 * time.Millisecond
+
+func (s *Shop) gateways() map[string]payments.Gateway {
+	in := payments.NewInstruments(s.metrics(), s.telemetry.Tracer("payments"))
+	gateways := map[string]payments.Gateway{payments.ProviderManual: payments.ManualGateway{}}
+	if !s.Config.Profile.Strict() {
+		test := payments.TestGateway{BaseURL: s.baseURL(), Silence: testSilence}
+		gateways[payments.ProviderTest] = payments.Guard(payments.ProviderTest, test, in)
+	}
+	return gateways
+}
+
+func (s *Shop) paymentMethods() []orders.PaymentMethod {
+	methods := []orders.PaymentMethod{}
+	if !s.Config.Profile.Strict() {
+		methods = append(methods,
+			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestOK, Label: "Test card", Hint: "Succeeds. No money moves in this shop."},
+			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestRequiresAction, Label: "Test card with confirmation", Hint: "Asks you to play the bank."},
+			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestDeclined, Label: "Test card without money", Hint: "Is declined."},
+			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestTimeout, Label: "Test card with a silent bank", Hint: "Gives no answer at first."},
+		)
+	}
+	return append(methods, orders.PaymentMethod{Provider: payments.ProviderManual, Label: "Bank transfer", Hint: "We send the goods when the money is there."})
+}
+
+// schedule registers the work that is done every so often, on one replica at a time.
+func (s *Shop) schedule() {
+	t := s.Config.Timers
+	s.registry.Every(t.Completer, "orders.complete_interrupted", s.Orders.CompleteInterrupted)
+	s.registry.Every(t.Reconcile, "payments.reconcile", func(ctx context.Context) error {
+		_, err := s.Payments.Reconcile(ctx, min(t.Reconcile, reconcileAfter))
+		return err
+	})
+	s.registry.Every(time.Hour, "platform.purge_idempotency_keys", func(ctx context.Context) error {
+		_, err := s.keys.Purge(ctx, s.pools.relay)
+		return err
+	})
+	s.registry.Every(time.Hour, "users.purge", func(ctx context.Context) error {
+		_, err := s.Users.Purge(ctx)
+		return err
+	})
+}
+
+// reconcileAfter is how long a payment may be without an answer before it is looked up.
+const reconcileAfter = 15 * time.Second
+
+// pools are the connections of a process: each domain's act as its role, so that a query across domains fails.
+type pools struct {
+	catalog, orders, carts, pricing, payments, inventory, users, relay, jobs *pgxpool.Pool
+}
+
+func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, error) {
+	p := &pools{}
+	total := c.MaxConns
+	if total == 0 {
+		total = int32(24 + 8*runtime.GOMAXPROCS(0))
+	}
+	for _, o := range []struct {
+		pool    **pgxpool.Pool
+		role    string
+		share   int32 // of 40
+		relaxed bool
+	}{
+		{&p.catalog, "shopd_catalog", 5, false},
+		{&p.orders, "shopd_orders", 7, false},
+		{&p.carts, "shopd_orders", 6, true},
+		{&p.pricing, "shopd_pricing", 4, false},
+		{&p.payments, "shopd_payments", 5, false},
+		{&p.inventory, "shopd_inventory", 5, false},
+		{&p.users, "shopd_users", 3, false},
+		{&p.relay, "shopd_relay", 3, true},
+		{&p.jobs, "shopd_jobs", 2, false},
+	} {
+		pool, err := postgres.Open(ctx, postgres.Config{
+			URL: c.URL.Reveal(), Role: o.role, MaxConns: max(2, total*o.share/40), Relaxed: o.relaxed, Tracer: t.QueryTracer,
+		})
+		if err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		*o.pool = pool
+	}
+	return p, nil
+}
+
+func (p *pools) close() error {
+	for _, pool := range []*pgxpool.Pool{p.catalog, p.orders, p.carts, p.pricing, p.payments, p.inventory, p.users, p.relay, p.jobs} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+	return nil
+}
