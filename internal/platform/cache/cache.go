@@ -243,27 +243,12 @@ func (c *Cache[V]) takeShared(ctx context.Context, keys []string, found map[stri
 // Put stores values that are known to be new, such as those that events carry. An older version than the stored one
 // is left out. The error says that Redis did not take them.
 func (c *Cache[V]) Put(ctx context.Context, entries map[string]Entry[V]) error {
-	for _, absent := range []bool{false, true} {
-		texts := map[string]string{}
-		for key, e := range entries {
-			if e.Absent != absent {
-				continue
-			}
-			text, err := c.encode(e)
-			if err != nil {
-				return err
-			}
-			texts[c.sharedKey(key)] = text
-		}
-		if len(texts) == 0 {
-			continue
-		}
-		if err := c.store.write(ctx, writeLimit, texts, c.ttl(absent)); err != nil {
-			return fmt.Errorf("put into the cache %s: %w", c.options.Name, err)
-		}
-	}
+	err := c.publish(ctx, writeLimit, entries)
 	for key := range entries {
 		c.Forget(key)
+	}
+	if err != nil {
+		return fmt.Errorf("put into the cache %s: %w", c.options.Name, err)
 	}
 	return nil
 }
@@ -305,22 +290,33 @@ func (c *Cache[V]) keep(key string, e Entry[V], seen uint64) {
 	}
 }
 
-// share stores entries in Redis. It is a service to later readers: when it fails, they load.
+// share stores loaded entries in Redis. It is a service to later readers: when it fails, they load.
 func (c *Cache[V]) share(ctx context.Context, entries map[string]Entry[V]) {
+	_ = c.publish(ctx, readLimit, entries)
+}
+
+// publish writes entries to Redis, those that stand for nothing with their shorter life.
+func (c *Cache[V]) publish(ctx context.Context, limit time.Duration, entries map[string]Entry[V]) error {
 	for _, absent := range []bool{false, true} {
 		texts := map[string]string{}
 		for key, e := range entries {
 			if e.Absent != absent {
 				continue
 			}
-			if text, err := c.encode(e); err == nil {
-				texts[c.sharedKey(key)] = text
+			text, err := c.encode(e)
+			if err != nil {
+				return err
 			}
+			texts[c.sharedKey(key)] = text
 		}
-		if len(texts) > 0 {
-			_ = c.store.write(ctx, readLimit, texts, c.ttl(absent))
+		if len(texts) == 0 {
+			continue
+		}
+		if err := c.store.write(ctx, limit, texts, c.ttl(absent)); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func (c *Cache[V]) ttl(absent bool) func() time.Duration {

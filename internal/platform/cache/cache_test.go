@@ -233,7 +233,7 @@ func TestOlderVersionNeverReplacesANewerOne(t *testing.T) {
 	b := newReplica(t, connect(t, testenv.RedisURL(t)), cache.Options{LocalTTL: -1})
 	versions := []int64{3, 1, 12, 9, 11, 12}
 	for _, v := range versions {
-		require.NoError(t, b.cache.Put(ctx, "p", cache.Entry[product]{Value: product{Title: strconv.FormatInt(v, 10)}, Version: v}))
+		require.NoError(t, b.cache.Put(ctx, map[string]cache.Entry[product]{"p": {Value: product{Title: strconv.FormatInt(v, 10)}, Version: v}}))
 	}
 	var loaded atomic.Int64
 	v, _, err := b.cache.Get(ctx, "p", loads("loaded", 0, &loaded))
@@ -295,7 +295,7 @@ func TestBytesAreKeptAsTheyAre(t *testing.T) {
 	c, err := cache.New[[]byte](store, cache.Options{Name: "page", TTL: time.Minute, LocalTTL: -1})
 	require.NoError(t, err)
 	page := []byte{0, 0xff, '"', '\n'}
-	require.NoError(t, c.Put(ctx, "k", cache.Entry[[]byte]{Value: page}))
+	require.NoError(t, c.Put(ctx, map[string]cache.Entry[[]byte]{"k": {Value: page}}))
 	got, found, err := c.Get(ctx, "k", func(context.Context) (cache.Entry[[]byte], error) {
 		return cache.Entry[[]byte]{}, errors.New("not needed")
 	})
