@@ -1,15 +1,16 @@
 package storefront
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
 	"github.com/go-chi/chi/v5"
 
+	"shopd/internal/orders"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/id"
-	"shopd/internal/storefront/pending/orders"
-	"shopd/internal/storefront/pending/users"
+	"shopd/internal/users"
 )
 
 const ordersPerPage = 10
@@ -62,17 +63,20 @@ func (s *Storefront) resetForm(w http.ResponseWriter, r *http.Request) error {
 // showSign shows one of the forms around signing in; err is why it was refused, if it was.
 func (s *Storefront) showSign(w http.ResponseWriter, r *http.Request, status int, name, title string, f *form, err error) error {
 	if err != nil {
-		if kind := errs.KindOf(err); kind == errs.Unauthenticated || kind == errs.RateLimited {
+		f.Values["password"] = "" // so that a problem with it gets beside it; what was typed is never sent back
+		switch errs.KindOf(err) {
+		case errs.Unauthenticated, errs.Forbidden, errs.RateLimited:
 			f.wrong("", errs.As(err).Detail)
-		} else if !f.take(err, map[string]string{"password_too_short": "password", "password_compromised": "password"}) {
-			return err
+		default:
+			if !f.take(err, map[string]string{"password_too_short": "password", "password_compromised": "password", "token": ""}) {
+				return err
+			}
 		}
 		status = statusOf(err)
 	}
 	if !f.ok() {
 		title = "Error: " + title
 	}
-	delete(f.Values, "password")
 	return s.show(w, r, status, name, forOne, head{Title: title}, signBody{Form: f, Next: localPath(r.Form.Get("next"))})
 }
 
@@ -177,6 +181,44 @@ func (s *Storefront) confirmReset(w http.ResponseWriter, r *http.Request) error 
 	s.leaveNotice(w, "password-changed")
 	return redirect(w, r, "/account/login")
 }
+
+// linkBody asks somebody who followed a link from a mail to press a button: programs that look into mails follow
+// links, and do not press buttons.
+type linkBody struct {
+	Form                    *form
+	Title, Text, Button, To string
+}
+
+// linkPage shows the page behind a mailed link, whose button uses the link up.
+func (s *Storefront) linkPage(b linkBody) pageHandler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		b.Form = newForm()
+		b.Form.Values["token"] = r.URL.Query().Get("token")
+		b.To = r.URL.Path
+		return s.show(w, r, http.StatusOK, "link", forOne, head{Title: b.Title}, b)
+	}
+}
+
+// useLink uses a mailed link up.
+func (s *Storefront) useLink(b linkBody, notice string, use func(context.Context, string) error) pageHandler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		b.Form, b.To = readForm(r, "token"), r.URL.Path
+		err := use(r.Context(), b.Form.Value("token"))
+		if err == nil {
+			s.leaveNotice(w, notice)
+			return redirect(w, r, "/account/login")
+		}
+		if !b.Form.take(err, map[string]string{"token": ""}) {
+			return err
+		}
+		return s.show(w, r, statusOf(err), "link", forOne, head{Title: "Error: " + b.Title}, b)
+	}
+}
+
+var (
+	verifyLink = linkBody{Title: "Confirm your address", Text: "So that we know that mails to you arrive.", Button: "Confirm"}
+	emailLink  = linkBody{Title: "Change your address", Text: "From now on you sign in with the new e-mail address.", Button: "Use the new address"}
+)
 
 type addressBody struct {
 	Addresses []users.Address

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"shopd/internal/storefront/pending/orders"
+	"shopd/internal/orders"
 )
 
 // addressFields are the names of the fields of an address form, which are those of the API.

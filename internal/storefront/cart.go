@@ -8,12 +8,13 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"shopd/internal/orders"
 	"shopd/internal/platform/errs"
-	"shopd/internal/storefront/pending/orders"
 )
 
 type cartBody struct {
 	Cart    *orders.Cart // nil for a shopper who has none
+	Unpaid  orders.ID    // the order made from the cart, while it waits for its payment
 	Problem string
 	Added   string // title of what was just put in, for the summary beside the page
 	Popular []card
@@ -24,45 +25,36 @@ func (b cartBody) Empty() bool { return b.Cart == nil || b.Cart.Empty() }
 
 var errQuantity = errs.New(errs.Invalid, "invalid_quantity", "Give a whole number from 1 to "+strconv.Itoa(orders.MaxQuantity)+".")
 
-// loadCart reads the shopper's cart; nil when they have none, or when theirs has become an order that is paid.
-func (s *Storefront) loadCart(w http.ResponseWriter, r *http.Request) (*orders.Cart, error) {
+// loadCart reads the shopper's cart, and the order made from it while that one waits for its payment. The cart is nil
+// when they have none, or when theirs is bought.
+func (s *Storefront) loadCart(w http.ResponseWriter, r *http.Request) (cart *orders.Cart, unpaid *orders.Order, err error) {
 	ref, ok := cartOf(r)
 	if !ok {
-		return nil, nil
+		return nil, nil, nil
 	}
 	access, err := s.access(w, r, "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	cart, err := s.Orders.Cart(r.Context(), ref.ID, access)
-	if errs.KindOf(err) == errs.NotFound {
+	cart, err = s.Orders.Cart(r.Context(), ref.ID, access)
+	if err == nil && cart.OrderID != "" {
+		unpaid, err = s.Orders.Order(r.Context(), cart.OrderID, access)
+	}
+	switch {
+	case errs.KindOf(err) == errs.NotFound:
 		s.forgetCart(w)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if cart.OrderID != "" {
-		return s.unpaidCart(w, r, cart)
-	}
-	return cart, nil
-}
-
-// unpaidCart keeps a cart only as long as its order still wants to be paid.
-func (s *Storefront) unpaidCart(w http.ResponseWriter, r *http.Request, cart *orders.Cart) (*orders.Cart, error) {
-	access, err := s.access(w, r, cart.OrderID)
-	if err != nil {
-		return nil, err
-	}
-	order, err := s.Orders.Order(r.Context(), cart.OrderID, access)
-	if err != nil && errs.KindOf(err) != errs.NotFound {
-		return nil, err
-	}
-	if err == nil && order.Status == orders.PendingPayment {
-		return cart, nil
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, err
+	case unpaid == nil:
+		return cart, nil, nil
+	case unpaid.Status == orders.PendingPayment:
+		return cart, unpaid, nil
+	case unpaid.PaidAt == nil:
+		return cart, nil, nil // its time to be paid ran out; what was in it may still be wanted
 	}
 	s.forgetCart(w)
-	return nil, nil
+	return nil, nil, nil
 }
 
 func (s *Storefront) cart(w http.ResponseWriter, r *http.Request) error {
@@ -70,11 +62,14 @@ func (s *Storefront) cart(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Storefront) showCart(w http.ResponseWriter, r *http.Request, status int, problem string) error {
-	cart, err := s.loadCart(w, r)
+	cart, unpaid, err := s.loadCart(w, r)
 	if err != nil {
 		return err
 	}
 	body := cartBody{Cart: cart, Problem: problem}
+	if unpaid != nil {
+		body.Unpaid = unpaid.ID
+	}
 	if body.Empty() {
 		if front, err := s.front.get(r.Context()); err == nil {
 			body.Popular = firstCards(front.Popular, 4)
@@ -85,7 +80,7 @@ func (s *Storefront) showCart(w http.ResponseWriter, r *http.Request, status int
 
 // cartSummary is the piece beside the page that shows what is in the cart.
 func (s *Storefront) cartSummary(w http.ResponseWriter, r *http.Request) error {
-	cart, err := s.loadCart(w, r)
+	cart, _, err := s.loadCart(w, r)
 	if err != nil {
 		return err
 	}
@@ -141,12 +136,12 @@ func (s *Storefront) addToCart(w http.ResponseWriter, r *http.Request, line orde
 	if err != nil {
 		return nil, err
 	}
-	current, err := s.loadCart(w, r)
+	current, _, err := s.loadCart(w, r)
 	if err != nil {
 		return nil, err
 	}
 	ref, _ := cartOf(r)
-	if current == nil || current.OrderID != "" {
+	if current == nil {
 		created, token, err := s.Orders.CreateCart(r.Context(), orders.NewCart{Currency: s.Currency, Country: s.Country, CustomerID: access.CustomerID})
 		if err != nil {
 			return nil, err

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"net/http"
 
+	"shopd/internal/orders"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/id"
-	"shopd/internal/storefront/pending/orders"
-	"shopd/internal/storefront/pending/users"
+	"shopd/internal/users"
 )
 
 // The sections of the checkout, in the order a shopper goes through them.
@@ -34,7 +34,8 @@ type checkoutBody struct {
 // checkoutAlert is what went wrong with placing the order.
 type checkoutAlert struct {
 	Title, Detail string
-	AcceptPrices  bool // offer to go on with today's prices
+	Items         []string // what it is about, one by one
+	AcceptPrices  bool     // offer to go on with today's prices
 }
 
 // Done reports whether a section before the open one is filled in.
@@ -65,7 +66,7 @@ func (s *Storefront) checkout(w http.ResponseWriter, r *http.Request) error {
 
 // showCheckout shows the checkout at the section that is next, or at edit. typed is a contact form that was refused.
 func (s *Storefront) showCheckout(w http.ResponseWriter, r *http.Request, status int, edit string, typed *form, alert *checkoutAlert) error {
-	cart, err := s.loadCart(w, r)
+	cart, _, err := s.loadCart(w, r)
 	if err != nil {
 		return err
 	}
@@ -235,6 +236,9 @@ func (s *Storefront) notPlaced(w http.ResponseWriter, r *http.Request, err error
 		return err
 	}
 	alert := &checkoutAlert{Detail: e.Detail}
+	for _, f := range e.Fields {
+		alert.Items = append(alert.Items, f.Detail)
+	}
 	switch {
 	case errors.Is(err, orders.ErrPaymentDeclined):
 		alert.Title = "Your payment was declined"

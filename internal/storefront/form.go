@@ -1,8 +1,10 @@
 package storefront
 
 import (
+	"cmp"
 	"net/http"
 	"net/mail"
+	"slices"
 	"strings"
 
 	"shopd/internal/platform/errs"
@@ -12,6 +14,7 @@ import (
 type form struct {
 	Values map[string]string
 	Errors []formError
+	fields []string // in the order they stand on the page
 }
 
 // formError belongs to a field; a Field that is empty makes it one of the whole form.
@@ -22,6 +25,7 @@ func newForm() *form { return &form{Values: map[string]string{}} }
 // readForm takes over the named fields as typed, without blanks around them.
 func readForm(r *http.Request, fields ...string) *form {
 	f := newForm()
+	f.fields = fields
 	for _, name := range fields {
 		f.Values[name] = truncate(strings.TrimSpace(r.PostForm.Get(name)), 400)
 	}
@@ -39,6 +43,15 @@ func (f *form) Error(field string) string {
 		}
 	}
 	return ""
+}
+
+// Summary lists what is wrong in the order of the page, what is about no single field first.
+func (f *form) Summary() []formError {
+	list := slices.Clone(f.Errors)
+	slices.SortStableFunc(list, func(a, b formError) int {
+		return cmp.Compare(slices.Index(f.fields, a.Field), slices.Index(f.fields, b.Field))
+	})
+	return list
 }
 
 func (f *form) ok() bool { return len(f.Errors) == 0 }

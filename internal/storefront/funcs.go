@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"shopd/internal/catalog"
 	"shopd/internal/money"
-	"shopd/internal/storefront/pending/catalog"
-	"shopd/internal/storefront/pending/orders"
+	"shopd/internal/orders"
 )
 
 // symbols are the signs of common currencies that an English reader knows; the others show their code.
@@ -62,8 +62,7 @@ func templateFuncs(s site) template.FuncMap {
 		"stars":      stars,
 		"rating":     func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
 		"count":      count,
-		"day":        func(t time.Time) string { return t.UTC().Format("2 January 2006") },
-		"moment":     func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 MST") },
+		"day":        func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
 		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"card":       newCard,
 		"thumb":      thumb,
@@ -127,7 +126,11 @@ func (c card) FromPrice() bool { return c.PriceMax.Minor > c.Price.Minor }
 
 // thumb is the small picture of a line of a cart or an order, which knows only its address.
 func thumb(url, alt string) *picture {
-	return newPicture(&catalog.Image{URL: url, Colour: ""}, alt, sizesThumb)
+	p := newPicture(&catalog.Image{URL: url}, alt, sizesThumb)
+	if p != nil {
+		p.Cutout = true // not known here, and hardly seen on a photograph this small
+	}
+	return p
 }
 
 func cards(items []catalog.ListItem) []card {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"shopd/internal/storefront/pending/catalog"
+	"shopd/internal/catalog"
 )
 
 // How much the home page shows.

@@ -1,6 +1,7 @@
 package storefront
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -10,9 +11,9 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"shopd/internal/catalog"
 	"shopd/internal/money"
 	"shopd/internal/platform/errs"
-	"shopd/internal/storefront/pending/catalog"
 )
 
 const (
@@ -334,12 +335,32 @@ func listCards(items []catalog.ListItem) []card {
 	return list
 }
 
+// firstFacets are what most shoppers narrow a list down by; the others follow in the order of the search engine.
+var firstFacets = []string{"Size", "Colour", "Brand", "Gender"}
+
+// openFacets is how many groups show their values before anybody asks.
+const openFacets = 3
+
 func facetGroups(facets []catalog.Facet) []facetGroup {
+	rank := func(f catalog.Facet) int {
+		if i := slices.Index(firstFacets, f.Name); i >= 0 {
+			return i
+		}
+		return len(firstFacets)
+	}
+	facets = slices.SortedStableFunc(slices.Values(facets), func(a, b catalog.Facet) int { return cmp.Compare(rank(a), rank(b)) })
 	var groups []facetGroup
-	for i, f := range facets {
-		g := facetGroup{Name: f.Name, Param: facetPrefix + f.Name, Open: i < 3}
+	for _, f := range facets {
+		if len(f.Values) == 1 && !f.Values[0].Selected {
+			continue // everything has it: nothing to choose
+		}
+		g := facetGroup{Name: f.Name, Param: facetPrefix + f.Name, Open: len(groups) < openFacets}
 		swatches := isColourOption(f.Name)
-		for _, v := range f.Values {
+		values := f.Values
+		if f.Name == "Size" {
+			values = slices.SortedStableFunc(slices.Values(values), func(a, b catalog.FacetValue) int { return compareSizes(a.Value, b.Value) })
+		}
+		for _, v := range values {
 			value := facetValue{Value: v.Value, Count: v.Count, Selected: v.Selected}
 			if swatches {
 				value.Swatch = swatch(v.Value)

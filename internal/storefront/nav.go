@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"shopd/internal/storefront/pending/catalog"
+	"shopd/internal/catalog"
 )
 
 const (

@@ -9,9 +9,9 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"shopd/internal/orders"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/id"
-	"shopd/internal/storefront/pending/orders"
 )
 
 // testPaymentPath is the page that stands for the bank's of the test gateway.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"shopd/internal/storefront/pending/catalog"
+	"shopd/internal/catalog"
 )
 
 // widths are the renditions that /media makes, in pixels.

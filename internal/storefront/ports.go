@@ -3,10 +3,10 @@ package storefront
 import (
 	"context"
 
+	"shopd/internal/catalog"
+	"shopd/internal/orders"
 	"shopd/internal/platform/httpx"
-	"shopd/internal/storefront/pending/catalog"
-	"shopd/internal/storefront/pending/orders"
-	"shopd/internal/storefront/pending/users"
+	"shopd/internal/users"
 )
 
 // Catalog is what the pages read about products. Every method answers errs.ErrNotFound for what shoppers may not see.
@@ -71,4 +71,7 @@ type Users interface {
 	RequestPasswordReset(ctx context.Context, email string) error
 	// ResetPassword sets the password that goes with the token of a mailed link.
 	ResetPassword(ctx context.Context, token, password string) error
+	// VerifyEmail and ConfirmEmailChange use up the token of a mailed link.
+	VerifyEmail(ctx context.Context, token string) error
+	ConfirmEmailChange(ctx context.Context, token string) error
 }

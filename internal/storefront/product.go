@@ -10,8 +10,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
+	"shopd/internal/catalog"
 	"shopd/internal/platform/errs"
-	"shopd/internal/storefront/pending/catalog"
 )
 
 const (

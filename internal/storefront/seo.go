@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"shopd/internal/storefront/pending/catalog"
+	"shopd/internal/catalog"
 )
 
 // ld is an object of JSON-LD. It is marshalled by the template engine, which escapes it for the script element.

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"shopd/internal/orders"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/httpx"
 	"shopd/internal/platform/id"
-	"shopd/internal/storefront/pending/orders"
-	"shopd/internal/storefront/pending/users"
+	"shopd/internal/users"
 )
 
 // Cookies. All of them are HttpOnly: no script needs them.
@@ -227,6 +227,8 @@ var notices = map[string]string{
 	"registered":       "Welcome! Your account is ready.",
 	"address-saved":    "Address saved.",
 	"address-deleted":  "Address deleted.",
+	"email-confirmed":  "Thank you. Your e-mail address is confirmed.",
+	"email-changed":    "Your e-mail address is changed. Sign in with the new one.",
 	"order-cancelled":  "Your order is cancelled.",
 	"reset-sent":       "If there is an account with that address, a mail with a link is on its way.",
 	"password-changed": "Your password is changed. Sign in with the new one.",

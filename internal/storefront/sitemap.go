@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	"shopd/internal/storefront/pending/catalog"
+	"shopd/internal/catalog"
 )
 
 const (

@@ -183,6 +183,10 @@ func (s *Storefront) accountRoutes(r chi.Router) {
 		r.Post("/reset", s.page(s.requestReset))
 		r.Get("/reset/confirm", s.page(s.resetConfirmForm))
 		r.Post("/reset/confirm", s.page(s.confirmReset))
+		r.Get("/verify", s.page(s.linkPage(verifyLink)))
+		r.Post("/verify", s.page(s.useLink(verifyLink, "email-confirmed", s.Users.VerifyEmail)))
+		r.Get("/email/confirm", s.page(s.linkPage(emailLink)))
+		r.Post("/email/confirm", s.page(s.useLink(emailLink, "email-changed", s.Users.ConfirmEmailChange)))
 	})
 }
 

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"shopd/internal/storefront/pending/catalog"
+	"shopd/internal/catalog"
 )
 
 // suggestBody is the list under the search field while somebody types.

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"shopd/internal/catalog"
 	"shopd/internal/platform/errs"
-	"shopd/internal/storefront/pending/catalog"
 )
 
 // Catalog answers for the products of the sample. It finds words as they stand; the only misspelling it knows is

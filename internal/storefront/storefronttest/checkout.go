@@ -6,10 +6,10 @@ import (
 	"slices"
 
 	"shopd/internal/money"
+	"shopd/internal/orders"
 	"shopd/internal/platform/crypto"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/id"
-	"shopd/internal/storefront/pending/orders"
 )
 
 // Payment states of the test gateway.
@@ -45,15 +45,18 @@ func (o *Orders) Complete(_ context.Context, req orders.CompleteRequest) (*order
 	if req.Method == PayDecline {
 		return nil, orders.ErrPaymentDeclined
 	}
+	if made := o.orders[c.OrderID]; made != nil && made.Payments[len(made.Payments)-1].Status == unknown {
+		return nil, orders.ErrPaymentInProgress
+	}
 	placed := o.place(c, req)
 	o.keys[req.IdempotencyKey] = placed
 	return placed, nil
 }
 
-// place makes or pays the order of a cart.
+// place pays the order of a cart, and makes it when there is none or the cart has changed since.
 func (o *Orders) place(c *cart, req orders.CompleteRequest) *orders.Placed {
 	found := o.orders[c.OrderID]
-	if found == nil {
+	if found == nil || found.CartVersion != c.Version {
 		found = o.newOrder(c)
 	}
 	payment := orders.Payment{
@@ -76,7 +79,7 @@ func (o *Orders) place(c *cart, req orders.CompleteRequest) *orders.Placed {
 func (o *Orders) newOrder(c *cart) *order {
 	o.number++
 	out := &order{secret: "os_" + crypto.RandomToken(24), Order: orders.Order{
-		ID: orders.ID(id.New("ord")), Number: o.number, CartID: c.ID, CustomerID: c.CustomerID, Status: orders.PendingPayment, Currency: c.Currency,
+		ID: orders.ID(id.New("ord")), Number: o.number, CartID: c.ID, CartVersion: c.Version, CustomerID: c.CustomerID, Status: orders.PendingPayment, Currency: c.Currency,
 		Totals: c.Totals, Contact: *c.Contact, Method: *c.Method, PlacedAt: o.now(), Version: 1,
 	}}
 	for _, l := range c.Lines {

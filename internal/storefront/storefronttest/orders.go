@@ -6,12 +6,12 @@ import (
 	"sync"
 	"time"
 
+	"shopd/internal/catalog"
 	"shopd/internal/money"
+	"shopd/internal/orders"
 	"shopd/internal/platform/crypto"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/id"
-	"shopd/internal/storefront/pending/catalog"
-	"shopd/internal/storefront/pending/orders"
 )
 
 // Ways to pay of the test gateway.
@@ -21,8 +21,6 @@ const (
 	PayAction  = "test_requires_action"
 	PayTimeout = "test_timeout"
 )
-
-var errCartClosed = errs.New(errs.Conflict, "cart_completed", "This cart has been ordered. Begin a new one.")
 
 // Orders keeps carts and orders in memory.
 type Orders struct {
@@ -132,8 +130,8 @@ func (o *Orders) change(cartID orders.CartID, a orders.Access, edit func(*orders
 	if err != nil {
 		return nil, err
 	}
-	if c.OrderID != "" {
-		return nil, errCartClosed
+	if made := o.orders[c.OrderID]; made != nil && made.PaidAt != nil {
+		return nil, orders.ErrCartClosed
 	}
 	if err := edit(&c.Cart); err != nil {
 		return nil, err

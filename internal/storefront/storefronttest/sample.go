@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"shopd/internal/catalog"
 	"shopd/internal/money"
 	"shopd/internal/platform/id"
 	"shopd/internal/sample"
-	"shopd/internal/storefront/pending/catalog"
 )
 
 // fewLeft is from how many pieces on a shopper is told the number.
