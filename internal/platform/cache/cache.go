@@ -119,8 +119,8 @@ func (c *Cache[V]) Get(ctx context.Context, key string, load func(ctx context.Co
 		if r.Err != nil {
 			return value, false, r.Err
 		}
-		e := r.Val.(Entry[V]) //nolint:forcetypeassert // the flight returns nothing else
-		return e.Value, !e.Absent, nil
+		e, ok := r.Val.(Entry[V])
+		return e.Value, ok && !e.Absent, nil
 	}
 }
 

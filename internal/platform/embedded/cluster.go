@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,12 +134,12 @@ func (c *cluster) start() (*server, int, error) {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
+	port := netip.MustParseAddrPort(l.Addr().String()).Port()
+	return int(port), l.Close()
 }
 
 // run starts postgres as our direct child. Its thread stays locked to it: the signal that ends postgres with its
@@ -152,7 +153,7 @@ func (c *cluster) run(port int) (*server, error) {
 	for name, value := range parameters() {
 		args = append(args, "-c", name+"="+value)
 	}
-	cmd := exec.Command(filepath.Join(c.programs(), "bin", "postgres"), args...)
+	cmd := exec.Command(filepath.Join(c.programs(), "bin", "postgres"), args...) //nolint:gosec,noctx // PostgreSQL as we unpacked it; stop ends it
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=/usr/bin:/bin"}
 	cmd.SysProcAttr = dieWithParent()
@@ -161,7 +162,7 @@ func (c *cluster) run(port int) (*server, error) {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		defer log.Close()
+		defer func() { _ = log.Close() }() // postgres has a descriptor of its own
 		err := cmd.Start()
 		s.process = cmd.Process
 		started <- err

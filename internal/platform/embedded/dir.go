@@ -65,7 +65,7 @@ func OpenDir(path string) (*Dir, error) {
 	if err := refuseForeign(path); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o644)
+	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // others may read who runs
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory: %w; say another one with --data DIR", err)
 	}
@@ -141,7 +141,7 @@ func Running(path string) (pid int, running bool) {
 	if err != nil {
 		return 0, false
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // it was only looked at
 	if tryLock(lock) == nil {
 		return 0, false
 	}

@@ -36,7 +36,7 @@ func findPlace(dir, cache string) (place, error) {
 		return p, p.makeOwn()
 	}
 	p.uid, p.gid = unprivilegedOwner(dir)
-	if err := os.Chmod(dir, 0o711); err != nil {
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // others may pass through, not look
 		return p, fmt.Errorf("let the database's user into the data directory: %w", err)
 	}
 	if err := p.makeHome(dir); err != nil {

@@ -60,7 +60,7 @@ func StartPostgres(ctx context.Context, c PostgresConfig) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, messages, err := spawn(childSpec{
+	p, messages, err := spawn(childSpec{ //nolint:contextcheck // ctx bounds the start; the database lives on
 		UID: where.uid, GID: where.gid, Home: where.home, Cache: where.cache, Password: password, Repository: c.RepositoryURL,
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func spawn(spec childSpec) (*Postgres, <-chan message, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("find this program: %w", err)
 	}
-	child := exec.Command(self, childArgument)
+	child := exec.Command(self, childArgument) //nolint:gosec,noctx // ourselves; Stop ends it
 	child.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	child.Dir = "/"
 	child.Stderr = os.Stderr
@@ -129,7 +129,7 @@ func spawn(spec childSpec) (*Postgres, <-chan message, error) {
 	p := &Postgres{child: child, stdin: stdin, done: make(chan struct{})}
 	messages := make(chan message, 16)
 	go p.follow(stdout, messages)
-	if err := json.NewEncoder(stdin).Encode(spec); err != nil {
+	if err := json.NewEncoder(stdin).Encode(spec); err != nil { //nolint:gosec // the password goes to our own child, through a pipe
 		return nil, nil, errors.Join(fmt.Errorf("start the database: %w", err), p.Stop(context.Background()))
 	}
 	return p, messages, nil

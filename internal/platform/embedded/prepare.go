@@ -49,7 +49,7 @@ func (c *cluster) fetch() error {
 	if err != nil {
 		return fmt.Errorf("open the cache of PostgreSQL's programs: %w", err)
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // closing is how it is unlocked
 	if err := c.awaitLock(lock); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (c *cluster) makeAll(programs string) error {
 	if err := os.MkdirAll(temporary, 0o700); err != nil {
 		return fmt.Errorf("make room for the database: %w", err)
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { _ = os.RemoveAll(temporary) }()         // the next attempt removes it first
 	if err := os.Setenv("TMPDIR", temporary); err != nil { // the library leaves files there
 		return fmt.Errorf("make room for the database: %w", err)
 	}
@@ -161,7 +161,7 @@ func (c *cluster) runLibrary(programs, temporary string) error {
 	if err != nil {
 		return fmt.Errorf("open the database's log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // losing its last line is no reason to fail
 	fresh := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
 		Version(version).Port(uint32(port)).Username(databaseUser).Password(c.spec.Password).Database(databaseName).
 		CachePath(c.spec.Cache).BinariesPath(programs).RuntimePath(filepath.Join(temporary, "run")).DataPath(c.path(newDataName)).

@@ -140,10 +140,10 @@ func (g *Group) Run(ctx context.Context, started func()) error {
 		select {
 		case <-ctx.Done():
 		case err = <-g.failed:
-			g.log.Error("stopping because a part failed", "error", err)
+			g.log.ErrorContext(ctx, "stopping because a part failed", "error", err)
 		}
 	}
-	return errors.Join(err, g.stop(begun, err == nil))
+	return errors.Join(err, g.stop(begun, err == nil)) //nolint:contextcheck // ctx has ended; the stop has limits of its own
 }
 
 // wanted are the signals that stop us. SIGHUP comes when a terminal closes, unless nohup has ignored it.
@@ -189,7 +189,7 @@ func (g *Group) start(ctx context.Context) ([]part, error) {
 			}
 			return g.parts[:i+1], fmt.Errorf("start %s: %w", p.name, err)
 		}
-		g.log.Debug("started", "part", p.name, "took", time.Since(begun))
+		g.log.DebugContext(ctx, "started", "part", p.name, "took", time.Since(begun))
 	}
 	return g.parts, nil
 }
@@ -216,7 +216,7 @@ func (g *Group) stop(begun []part, orderly bool) error {
 		if err := p.stop(ctx); err != nil {
 			all = errors.Join(all, fmt.Errorf("stop %s: %w", p.name, err))
 		}
-		g.log.Debug("stopped", "part", p.name, "took", time.Since(at))
+		g.log.DebugContext(ctx, "stopped", "part", p.name, "took", time.Since(at))
 	}
 	return all
 }

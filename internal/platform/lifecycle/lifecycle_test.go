@@ -136,7 +136,7 @@ func TestServerFinishesItsRequestsAndIsUnreadyMeanwhile(t *testing.T) {
 
 func body(t *testing.T, url string) string {
 	t.Helper()
-	answer, err := http.Get(url) //nolint:gosec,noctx // our own server
+	answer, err := http.Get(url)
 	if err != nil {
 		return err.Error()
 	}

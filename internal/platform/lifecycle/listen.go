@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,7 +11,7 @@ import (
 // Listen opens a TCP listener. The error of a busy or forbidden port says how to choose another one, by the flag and
 // the setting that the address came from.
 func Listen(addr, flag, setting string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("address %s is in use%s. Choose another with %s or %s, e.g. %s :0", addr, by(addr), flag, setting, flag)

@@ -27,7 +27,7 @@ func NewLog(w io.Writer, level, format string) (*slog.Logger, error) {
 	case "json":
 		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least, ReplaceAttr: redact})
 	case "text":
-		handler = tint.NewHandler(w, &tint.Options{Level: least, ReplaceAttr: redact, TimeFormat: "15:04:05.000", NoColor: !isTerminal(w)})
+		handler = tint.NewTextHandler(w, &tint.Options{Level: least, ReplaceAttr: redact, TimeFormat: "15:04:05.000", NoColor: !isTerminal(w)})
 	default:
 		return nil, fmt.Errorf("log format %q is neither json nor text", format)
 	}

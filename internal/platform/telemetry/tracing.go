@@ -136,7 +136,7 @@ func (t *Tracing) PgxTracer() pgx.QueryTracer {
 	if !t.On() {
 		return nil
 	}
-	return otelpgx.NewTracer(otelpgx.WithTracerProvider(t.Provider), otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes())
+	return otelpgx.NewTracer(otelpgx.WithTracerProvider(t.Provider), otelpgx.WithDisableConnectionDetailsInAttributes())
 }
 
 // Stop sends what is left.
