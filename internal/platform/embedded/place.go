@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// systemDataDir and systemCacheDir are root's places: PostgreSQL runs as another user, who cannot look into /root.
+	// systemDataDir and systemCacheDir are root's places: PostgreSQL runs as another user, who cannot look into root's home.
 	systemDataDir  = "/var/lib/shopd"
 	systemCacheDir = "/var/cache"
 	// nobody is the user PostgreSQL runs as when we are root and the data directory is root's.
@@ -75,7 +75,7 @@ func unprivilegedOwner(dir string) (uid, gid int) {
 	return nobody, nobody
 }
 
-// makeHome puts the database into the data directory, or, where its user cannot get that far (below /root, say),
+// makeHome puts the database into the data directory, or, where its user cannot get that far (below root's home, say),
 // under /var/lib/shopd with a link in the data directory.
 func (p *place) makeHome(dir string) error {
 	if reachable(dir, p.uid, p.gid) {
