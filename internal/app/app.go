@@ -77,6 +77,8 @@ type Options struct {
 	DataDir string
 	// Instruments are required. Close closes them too.
 	Instruments *Instruments
+	// Beside says that the shop is opened by a tool beside running ones: an embedded search index belongs to them.
+	Beside bool
 	// Media are pictures that come with the program; nil for none.
 	Media pictureSource
 }
@@ -137,6 +139,8 @@ func (s *Shop) metrics() prometheus.Registerer { return s.telemetry.Registry }
 func (s *Shop) openSearch(_ context.Context, o Options) (err error) {
 	if address := s.Config.Search.URL.Reveal(); address != "" {
 		s.engine, err = elastic.Open(elastic.Config{URLs: strings.Split(address, ","), Prefix: s.Config.Search.Index, Log: s.log})
+	} else if o.Beside {
+		s.engine = search.Absent{}
 	} else {
 		s.engine, err = searchembedded.Open(filepath.Join(o.DataDir, "search"), s.log)
 	}

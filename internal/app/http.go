@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -211,17 +210,12 @@ func (s *Shop) serveVersion(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte(`{"version":"` + s.version + `"}` + "\n")) // the caller hung up: nobody is left to tell
 }
 
-// health is what the ops address tells.
-type health struct {
-	draining atomic.Bool
-}
-
-// opsHandler is everything on the private address.
-func (s *Shop) opsHandler(h *health) http.Handler {
+// opsHandler is everything on the private address. serving says whether the process takes requests.
+func (s *Shop) opsHandler(serving func() bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.ready(r.Context(), h); err != nil {
+		if err := s.ready(r.Context(), serving); err != nil {
 			answer(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
@@ -239,14 +233,14 @@ func (s *Shop) opsHandler(h *health) http.Handler {
 const readyTimeout = 2 * time.Second
 
 var (
-	errDraining = errors.New("draining")
+	errNotServing = errors.New("starting or draining")
 	errSchema   = errors.New("migrations are pending: run shopd migrate up")
 )
 
 // ready asks PostgreSQL and nobody else: a blip of anything else must not take every replica out of the balancer.
-func (s *Shop) ready(ctx context.Context, h *health) error {
-	if h.draining.Load() {
-		return errDraining
+func (s *Shop) ready(ctx context.Context, serving func() bool) error {
+	if !serving() {
+		return errNotServing
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

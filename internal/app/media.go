@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/httpx"
 	"shopd/internal/platform/imaging"
+	"shopd/internal/sample"
 )
 
 // pictureSource opens a picture by name; fs.ErrNotExist for one it does not have.
@@ -62,4 +64,13 @@ func (m media) handler() http.Handler {
 		}
 		httpx.WriteError(w, r, err)
 	})
+}
+
+// bundledPictures are the sample shop's, which come with the program.
+func bundledPictures(_ context.Context, name string) (io.ReadCloser, error) {
+	data, err := sample.Image(name)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
 }

@@ -433,3 +433,39 @@ func (s *Service) EnsureIndexed(ctx context.Context) error {
 	}
 	return err
 }
+
+const markAllSQL = `
+update catalog.products
+set card_version = card_version + 1`
+
+const unindexedSQL = `
+select count(*) filter (where indexed_version < card_version), count(*)
+from catalog.products`
+
+// ReindexElsewhere lets the process that has the search index bring every product to it again, and returns when it has.
+func (s *Service) ReindexElsewhere(ctx context.Context, progress func(done, total int)) error {
+	if _, err := s.db.Exec(ctx, markAllSQL); err != nil {
+		return fmt.Errorf("mark products: %w", err)
+	}
+	for {
+		left, total, err := s.Unindexed(ctx)
+		if err != nil {
+			return err
+		}
+		progress(total-left, total)
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(indexPause / 4):
+		}
+	}
+}
+
+// Unindexed counts the products that the search index does not have as they are, and all of them.
+func (s *Service) Unindexed(ctx context.Context) (left, total int, err error) {
+	err = s.db.QueryRow(ctx, unindexedSQL).Scan(&left, &total)
+	return left, total, err
+}

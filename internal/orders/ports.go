@@ -94,6 +94,8 @@ type Sealer interface {
 	Open(sealed, associated []byte) ([]byte, error)
 	// BlindIndex is the same for the same value and tells nothing about it.
 	BlindIndex(value string) []byte
+	// BlindIndexes are those of all keys in use, the newest first.
+	BlindIndexes(value string) [][]byte
 }
 
 // Mailer puts mails into the queue, inside the transaction of what they tell about.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,6 +35,20 @@ type API struct {
 
 // NewAPI mounts an API on router. Its routes come from Register, its document is served at prefix+"/openapi.json".
 func NewAPI(router chi.Router, title, version, prefix string, idempotency *Idempotency) *API {
+	useProblems()
+	config := huma.DefaultConfig(title, version)
+	config.OpenAPIPath = prefix + "/openapi"
+	config.DocsPath, config.SchemasPath = "", ""
+	config.CreateHooks = nil // no $schema links in answers
+	config.Transformers = nil
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "Access token of a customer or of staff, or an API key (sk_…)."},
+	}
+	return &API{API: humachi.New(router, config), idempotency: idempotency}
+}
+
+// useProblems makes huma answer with our problems, once for the process: it keeps that in package variables.
+var useProblems = sync.OnceFunc(func() {
 	huma.NewErrorWithContext = func(hctx huma.Context, status int, message string, causes ...error) huma.StatusError {
 		ctx := context.Background()
 		if hctx != nil {
@@ -53,16 +68,7 @@ func NewAPI(router chi.Router, title, version, prefix string, idempotency *Idemp
 	huma.NewError = func(status int, message string, causes ...error) huma.StatusError {
 		return fromFramework(context.Background(), status, message, causes)
 	}
-	config := huma.DefaultConfig(title, version)
-	config.OpenAPIPath = prefix + "/openapi"
-	config.DocsPath, config.SchemasPath = "", ""
-	config.CreateHooks = nil // no $schema links in answers
-	config.Transformers = nil
-	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"bearer": {Type: "http", Scheme: "bearer", Description: "Access token of a customer or of staff, or an API key (sk_…)."},
-	}
-	return &API{API: humachi.New(router, config), idempotency: idempotency}
-}
+})
 
 // Route declares one operation. ID, Method, Path, Summary and Access are required.
 type Route struct {
