@@ -2,8 +2,11 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"shopd/internal/catalog"
 	"shopd/internal/inventory"
@@ -288,9 +291,32 @@ func (h handlers) updateProduct(ctx context.Context, in *updateInput) (*productO
 type setPriceInput struct {
 	productPath
 	Body struct {
-		Price     money.Amount  `json:"price"`
-		CompareAt *money.Amount `json:"compare_at_price,omitempty" nullable:"true" doc:"What the price is compared with; null for nothing."`
+		Price     money.Amount `json:"price"`
+		CompareAt compareAt    `json:"compare_at_price,omitempty"`
 	}
+}
+
+// compareAt is an amount of money or null.
+type compareAt struct{ amount *money.Amount }
+
+// UnmarshalJSON reads an amount or null.
+func (c *compareAt) UnmarshalJSON(body []byte) error { return json.Unmarshal(body, &c.amount) }
+
+// Schema describes the value to huma, which cannot make a shared schema nullable.
+func (compareAt) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{
+		Type: huma.TypeObject, Nullable: true, Description: "What the price is compared with; null for nothing.",
+		Properties: map[string]*huma.Schema{
+			"amount":   {Type: huma.TypeInteger, Format: "int64"},
+			"currency": {Type: huma.TypeString, Pattern: "^[A-Z]{3}$"},
+		},
+		Required: []string{"amount", "currency"}, AdditionalProperties: false,
+	}
+	for _, p := range s.Properties {
+		p.PrecomputeMessages()
+	}
+	s.PrecomputeMessages()
+	return s
 }
 
 type variantOutput struct{ Body variantBody }
@@ -305,7 +331,7 @@ func (h handlers) setPrice(ctx context.Context, in *setPriceInput) (*variantOutp
 	}
 	v := list[0]
 	if _, err := h.Pricing.Set(ctx, []pricing.Change{{
-		VariantID: in.ID, SKU: v.SKU, Amount: in.Body.Price, CompareAt: in.Body.CompareAt, Source: pricing.Admin, Reason: httpx.PrincipalFrom(ctx).Actor(),
+		VariantID: in.ID, SKU: v.SKU, Amount: in.Body.Price, CompareAt: in.Body.CompareAt.amount, Source: pricing.Admin, Reason: httpx.PrincipalFrom(ctx).Actor(),
 	}}); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import { cssVariables, theme } from './theme';
 const colorSchemeManager = localStorageColorSchemeManager({ key: 'shopd-admin-color-scheme' });
 
 /** The nonce of this answer; styles that components write at run time carry it. */
-function styleNonce(): string {
+export function styleNonce(): string {
   return document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
 }
 

@@ -60,9 +60,27 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { size: 'sm' } },
     TextInput: { defaultProps: { size: 'sm' } },
-    Modal: { defaultProps: { centered: true, radius: 'lg' } },
-    // The colour is in the surface and the icon; words keep the contrast of text.
-    Alert: { styles: { label: { color: 'var(--mantine-color-text)' } } },
+    Modal: {
+      defaultProps: {
+        centered: true,
+        radius: 'lg',
+        closeButtonProps: { 'aria-label': 'Close' },
+        // A dialog's header is not the banner of the page.
+        attributes: { header: { role: 'presentation' } },
+      },
+      styles: { title: { fontWeight: 600 } },
+    },
+    Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } } },
+    // The colour is in the border and the icon; words keep the contrast of text.
+    Alert: {
+      styles: {
+        root: {
+          backgroundColor: 'color-mix(in srgb, var(--alert-color) 8%, var(--surface-card))',
+          border: '1px solid color-mix(in srgb, var(--alert-color) 35%, transparent)',
+        },
+        label: { color: 'var(--mantine-color-text)' },
+      },
+    },
     Tooltip: { defaultProps: { openDelay: 300 } },
   },
 });

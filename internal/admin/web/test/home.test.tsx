@@ -3,10 +3,10 @@ import { expect, it } from 'vitest';
 import { overviewOf } from '../mock/shop';
 import { formatMoney } from '../src/format/money';
 import { renderApp } from './render';
-import { useShop } from './server';
+import { openShop } from './server';
 
 it('shows the day, what waits, and the latest orders', async () => {
-  const shop = useShop();
+  const shop = openShop();
   renderApp('/');
   const { today, to_fulfil: toFulfil, low_stock: lowStock } = overviewOf(shop);
   expect(await screen.findByText(formatMoney(today.revenue))).toBeInTheDocument();
@@ -24,7 +24,7 @@ it('shows the day, what waits, and the latest orders', async () => {
 });
 
 it('says so when there is nothing yet', async () => {
-  const shop = useShop();
+  const shop = openShop();
   shop.orders = [];
   renderApp('/');
   expect(await screen.findByText('No orders yet')).toBeInTheDocument();

@@ -18,7 +18,7 @@ async function keysAround(outcome: Error | null, secondBody: object = { n: 1 }) 
 }
 
 describe('the key of a repeated write', () => {
-  it.each([
+  it.each<[string, Error]>([
     ['the network failed', new NetworkError(null)],
     ['the server failed', apiError(503)],
     ['the first is still running', apiError(409, 'request_in_progress')],
@@ -28,7 +28,7 @@ describe('the key of a repeated write', () => {
     expect(second).toBe(first);
   });
 
-  it.each([
+  it.each<[string, Error | null]>([
     ['it worked', null],
     ['it was refused', apiError(409, 'out_of_stock')],
   ])('is new when %s', async (_, outcome) => {

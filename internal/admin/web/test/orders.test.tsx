@@ -3,10 +3,10 @@ import { http } from 'msw';
 import { expect, it } from 'vitest';
 import { problem } from '../mock/handlers';
 import { renderApp } from './render';
-import { server, useShop } from './server';
+import { server, openShop } from './server';
 
 it('lists orders page by page', async () => {
-  useShop();
+  openShop();
   const { user } = renderApp('/orders');
   const table = await screen.findByRole('table', { name: 'Orders' });
   expect(within(table).getAllByRole('row')).toHaveLength(51);
@@ -18,7 +18,7 @@ it('lists orders page by page', async () => {
 });
 
 it('keeps the filter in the address', async () => {
-  useShop();
+  openShop();
   const { user, path } = renderApp('/orders');
   await user.click(await screen.findByRole('button', { name: 'Cancelled' }));
   await user.type(screen.getByRole('searchbox'), 'sofia');
@@ -30,7 +30,7 @@ it('keeps the filter in the address', async () => {
 });
 
 it('says when nothing matches, and the way back', async () => {
-  useShop();
+  openShop();
   const { user } = renderApp('/orders?q=nobody');
   await user.click(await screen.findByRole('link', { name: 'Show all orders' }));
   expect(await screen.findByRole('link', { name: '10564' })).toBeInTheDocument();
@@ -38,7 +38,7 @@ it('says when nothing matches, and the way back', async () => {
 });
 
 it('shows a failure with its request id and tries again', async () => {
-  useShop();
+  openShop();
   server.use(
     http.get('*/orders', () => problem(403, 'forbidden', 'You may not see orders.'), { once: true }),
   );
@@ -51,7 +51,7 @@ it('shows a failure with its request id and tries again', async () => {
 });
 
 it('cancels an order after asking', async () => {
-  const shop = useShop();
+  const shop = openShop();
   const { user } = renderApp('/orders/ord_001');
   await user.click(await screen.findByRole('button', { name: 'Cancel order' }));
   const dialog = await screen.findByRole('dialog', { name: 'Cancel order 10564?' });
@@ -64,7 +64,7 @@ it('cancels an order after asking', async () => {
 });
 
 it('cancels once when the first answer got lost', async () => {
-  const shop = useShop();
+  const shop = openShop();
   let lost = false;
   server.use(
     http.post('*/orders/:id/cancel', ({ request }) => {
@@ -90,7 +90,7 @@ it('cancels once when the first answer got lost', async () => {
 });
 
 it('captures and fulfils what may be', async () => {
-  const shop = useShop();
+  const shop = openShop();
   const { user } = renderApp('/orders/ord_002');
   await user.click(await screen.findByRole('button', { name: 'Capture payment' }));
   const capture = await screen.findByRole('dialog', { name: 'Capture the payment?' });
@@ -107,7 +107,7 @@ it('captures and fulfils what may be', async () => {
 });
 
 it('says that an order does not exist', async () => {
-  useShop();
+  openShop();
   renderApp('/orders/ord_none');
   expect(await screen.findByRole('heading', { name: 'There is no such order' })).toBeInTheDocument();
 });

@@ -1,10 +1,10 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { expect, it } from 'vitest';
 import { renderApp } from './render';
-import { useShop } from './server';
+import { openShop } from './server';
 
 async function open(id: string) {
-  const shop = useShop();
+  const shop = openShop();
   const product = shop.products.find((p) => p.id === id);
   if (!product) throw new Error(`no product ${id}`);
   const app = renderApp(`/products/${id}`);

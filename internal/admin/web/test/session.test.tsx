@@ -3,10 +3,10 @@ import { expect, it } from 'vitest';
 import { mockPassword } from '../mock/shop';
 import { safeNext } from '../src/session/next';
 import { renderApp } from './render';
-import { useShop } from './server';
+import { openShop } from './server';
 
 it('asks strangers to sign in and then shows what they came for', async () => {
-  const shop = useShop();
+  const shop = openShop();
   shop.signedIn = false;
   const { user, path } = renderApp('/orders?status=paid');
   await user.type(await screen.findByLabelText('E-mail'), 'ada@example.com');
@@ -21,13 +21,13 @@ it('asks strangers to sign in and then shows what they came for', async () => {
 });
 
 it('explains a one-time link that has expired', async () => {
-  useShop();
+  openShop();
   renderApp('/login?error=link_expired');
   expect(await screen.findByText('This link has expired')).toBeInTheDocument();
 });
 
 it('goes to the login page when the session ends in between', async () => {
-  const shop = useShop();
+  const shop = openShop();
   const { user, path } = renderApp('/orders');
   await screen.findByRole('link', { name: '10564' });
   shop.signedIn = false;
@@ -37,7 +37,7 @@ it('goes to the login page when the session ends in between', async () => {
 });
 
 it('logs out', async () => {
-  const shop = useShop();
+  const shop = openShop();
   const { user, path } = renderApp('/products');
   await user.click(await screen.findByRole('button', { name: 'Account of Ada Moreau' }));
   // jsdom has no layout, so that the menu takes its button for scrolled away and hides.

@@ -13,8 +13,6 @@ vi.stubGlobal('matchMedia', (query: string): Partial<MediaQueryList> => ({
   media: query,
   addEventListener: () => undefined,
   removeEventListener: () => undefined,
-  addListener: () => undefined,
-  removeListener: () => undefined,
 }));
 class NoObserver {
   observe = () => undefined;

@@ -68,7 +68,9 @@ function Rows<T extends { id: string }>({ records, columns, linkOf, label }: Wit
       horizontalSpacing="md"
       fz="sm"
       backgroundColor="transparent"
-      classNames={{ root: classes.table, header: classes.head }}
+      borderColor="var(--line)"
+      rowBorderColor="var(--line)"
+      classNames={{ header: classes.head }}
       rowClassName={classes.row}
       // For the mouse; the keyboard uses the link in the row.
       onRowClick={({ event, record }) => {

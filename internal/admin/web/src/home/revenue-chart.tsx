@@ -23,6 +23,7 @@ export function RevenueChart({ days, currency }: RevenueChartProps) {
         valueFormatter={(amount) => formatMoney({ amount, currency })}
         tickLine="none"
         gridAxis="x"
+        gridColor="var(--line)"
         strokeDasharray="0"
         yAxisProps={{
           width: 52,

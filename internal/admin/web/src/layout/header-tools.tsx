@@ -17,6 +17,7 @@ import { messageOf } from '../api/client';
 import { api } from '../api/endpoints';
 import { keys, useMe } from '../api/queries';
 import { humanise } from '../format/words';
+import classes from './layout.module.css';
 
 /** Opens the shop as shoppers see it. */
 export function StorefrontLink() {
@@ -78,22 +79,21 @@ export function UserMenu() {
   const { name, email, role } = me.data;
   const shown = name || email;
   return (
-    <Menu position="bottom-end" width={230} withinPortal>
+    <Menu position="bottom-end" width={230} withinPortal={false} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <UnstyledButton aria-label={`Account of ${shown}`} p={4}>
           <Avatar size={28} name={shown} color="brand" variant="filled" />
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Label>
+        <div className={classes.person}>
           <Text size="sm" fw={600} c="var(--mantine-color-text)" truncate>
             {shown}
           </Text>
           <Text size="xs" c="dimmed" truncate>
             {name ? email : humanise(role)}
           </Text>
-        </Menu.Label>
-        <Menu.Divider />
+        </div>
         <Menu.Item
           leftSection={<IconLogout size={16} />}
           onClick={() => {

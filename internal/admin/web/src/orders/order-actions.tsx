@@ -142,7 +142,7 @@ function ActionDialog({
       <Button variant={primary ? 'filled' : 'default'} onClick={show}>
         {label}
       </Button>
-      <Modal opened={opened} onClose={close} title={title} closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Modal opened={opened} onClose={close} title={title}>
         <form onSubmit={submit}>
           <Stack gap="md">
             {children}
@@ -155,7 +155,7 @@ function ActionDialog({
               <Button variant="default" onClick={close}>
                 {keep}
               </Button>
-              <Button type="submit" color={danger ? 'red' : undefined} loading={action.isPending}>
+              <Button type="submit" color={danger ? 'red.9' : undefined} loading={action.isPending}>
                 {confirm}
               </Button>
             </Group>

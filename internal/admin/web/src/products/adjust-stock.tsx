@@ -24,7 +24,6 @@ export function AdjustStock({ productId, variant, onClose }: AdjustStockProps) {
       opened={variant !== null}
       onClose={onClose}
       title={variant && `Adjust stock of ${optionText(variant.options) || variant.sku}`}
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {variant && <AdjustForm key={variant.id} productId={productId} variant={variant} onClose={onClose} />}
     </Modal>

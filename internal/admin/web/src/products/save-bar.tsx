@@ -26,11 +26,11 @@ export function SaveBar({ form }: { form: ProductForm }) {
               {messageOf(error)}
             </Alert>
           )}
-          <Group justify="space-between" gap="sm">
+          <Group justify="space-between" gap="sm" wrap="nowrap">
             <Text size="sm" fw={500}>
-              {valid ? 'Unsaved changes' : 'Some fields need a look'}
+              {valid ? 'Unsaved changes' : 'Check the marked fields'}
             </Text>
-            <Group gap="xs">
+            <Group gap="xs" wrap="nowrap">
               <Button variant="default" onClick={form.discard} disabled={saving}>
                 Discard
               </Button>
@@ -45,7 +45,6 @@ export function SaveBar({ form }: { form: ProductForm }) {
         opened={blocker.state === 'blocked'}
         onClose={() => blocker.reset?.()}
         title="Leave without saving?"
-        closeButtonProps={{ 'aria-label': 'Close' }}
       >
         <Stack gap="md">
           <Text size="sm">What you changed on this product is not saved.</Text>
@@ -53,7 +52,7 @@ export function SaveBar({ form }: { form: ProductForm }) {
             <Button variant="default" onClick={() => blocker.reset?.()} data-autofocus>
               Stay
             </Button>
-            <Button color="red" onClick={() => blocker.proceed?.()}>
+            <Button color="red.9" onClick={() => blocker.proceed?.()}>
               Leave
             </Button>
           </Group>

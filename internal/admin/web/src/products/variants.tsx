@@ -63,13 +63,13 @@ function VariantTable({ product, form, onAdjust }: WithAdjust) {
     {
       accessor: 'price',
       title: `Price (${currency})`,
-      width: 112,
+      width: 132,
       render: (variant) => <PriceField variant={variant} form={form} field="price" />,
     },
     {
       accessor: 'compare_at_price',
       title: 'Compare at',
-      width: 112,
+      width: 132,
       render: (variant) => <PriceField variant={variant} form={form} field="compareAt" />,
     },
     { accessor: 'on_hand', title: 'On hand', textAlign: 'right', cellsClassName: 'figures' },
@@ -97,7 +97,9 @@ function VariantTable({ product, form, onAdjust }: WithAdjust) {
       horizontalSpacing="md"
       fz="sm"
       backgroundColor="transparent"
-      classNames={{ root: classes.table }}
+      borderColor="var(--line)"
+      rowBorderColor="var(--line)"
+      classNames={{ header: classes.head }}
     />
   );
 }
