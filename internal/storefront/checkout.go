@@ -165,9 +165,11 @@ func (s *Storefront) saveShipping(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (s *Storefront) acceptPrices(w http.ResponseWriter, r *http.Request) error {
-	s.leaveNotice(w, "prices-accepted")
 	return s.changeCheckout(w, r, nil, stepPayment, func(ref cartRef, access orders.Access) error {
 		_, err := s.Orders.AcceptPrices(r.Context(), ref.ID, access)
+		if err == nil {
+			s.leaveNotice(w, "prices-accepted")
+		}
 		return err
 	})
 }

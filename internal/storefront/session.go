@@ -222,7 +222,7 @@ var notices = map[string]string{
 	"line-removed":     "Removed from your cart.",
 	"cart-updated":     "Cart updated.",
 	"line-added":       "Added to your cart.",
-	"prices-accepted":  "Your cart now has today's prices.",
+	"prices-accepted":  "Your cart now has today’s prices.",
 	"signed-out":       "You are signed out.",
 	"registered":       "Welcome! Your account is ready.",
 	"address-saved":    "Address saved.",

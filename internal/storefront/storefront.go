@@ -132,7 +132,7 @@ func (s *Storefront) Routes(r chi.Router) {
 func (s *Storefront) publicRoutes(r chi.Router) {
 	get := func(path string, h pageHandler) {
 		r.Get(path, s.page(h))
-		r.Head(path, s.page(h))
+		r.Head(path, s.page(h)) // for link checkers and previews; net/http leaves the body out
 	}
 	get("/", s.home)
 	get("/c/{slug}", s.category)
