@@ -359,6 +359,15 @@ func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, 
 	return p, nil
 }
 
+// keys is where idempotency keys are claimed: a claim that a crash loses has no effect that outlives it, so its
+// commit may be relaxed. It is nil without a database, for the API's document alone.
+func (p *pools) keys() postgres.Querier {
+	if p == nil {
+		return nil
+	}
+	return p.relay
+}
+
 func (p *pools) close() error {
 	for _, pool := range []*pgxpool.Pool{p.catalog, p.orders, p.carts, p.pricing, p.payments, p.inventory, p.users, p.relay, p.jobs} {
 		if pool != nil {

@@ -57,7 +57,8 @@ func (s *Shop) handler() (http.Handler, error) {
 
 // registerAPI adds the HTTP API to r.
 func (s *Shop) registerAPI(r chi.Router) *httpx.API {
-	api := httpx.NewAPI(r, "shopd", s.version, apiPrefix, &httpx.Idempotency{Store: s.keys, DB: s.pools.relay, GuestKey: orders.GuestKey})
+	keys := &httpx.Idempotency{Store: s.keys, DB: s.pools.keys(), GuestKey: orders.GuestKey}
+	api := httpx.NewAPI(r, "shopd", s.version, apiPrefix, keys)
 	catalog.RegisterStore(api, s.Catalog)
 	orders.RegisterStore(api, s.Orders, money.Currency(s.Config.Shop.Currency))
 	users.RegisterHTTP(api, s.Users)

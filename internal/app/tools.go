@@ -96,7 +96,11 @@ func (p Program) ListDeadLetters(ctx context.Context, data string) error {
 		w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tCONSUMER\tEVENT\tATTEMPTS\tLAST FAILED\tERROR")
 		for _, d := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.Consumer, d.Type, d.Attempts, d.LastFailedAt.Format(time.RFC3339), short(d.Error))
+			event := "unreadable"
+			if d.Event != nil {
+				event = d.Event.Type
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, d.Consumer, event, d.Attempts, d.LastFailed.Format(time.RFC3339), short(d.Error))
 		}
 		return w.Flush()
 	})
