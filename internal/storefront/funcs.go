@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"shopd/internal/catalog"
 	"shopd/internal/money"
 	"shopd/internal/orders"
 )
@@ -56,28 +55,53 @@ func percentOff(now money.Amount, before *money.Amount) int64 {
 // templateFuncs are the words that templates may use beside their own.
 func templateFuncs(s site) template.FuncMap {
 	return template.FuncMap{
-		"asset":      func(name string) string { return s.Assets + "/" + name },
-		"price":      price,
-		"percentOff": percentOff,
-		"stars":      stars,
-		"rating":     func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
-		"count":      count,
-		"day":        func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
-		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"card":       newCard,
-		"thumb":      thumb,
-		"country":    countryName,
-		"path":       url.PathEscape,
-		"dict":       dict,
-		"lower":      strings.ToLower,
-		"join":       strings.Join,
-		"step":       func(a, b int) int { return a + b },
-		"statusWord": statusWord,
+		"asset":       func(name string) string { return s.Assets + "/" + name },
+		"price":       price,
+		"percentOff":  percentOff,
+		"stars":       stars,
+		"reviewStars": func(n int) template.HTML { return stars(float64(n)) },
+		"icon":        iconFunc(s),
+		"assetTags":   assetTags(s),
+		"noPicture":   func() template.HTML { return emptyFrame },
+		"rating":      func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) },
+		"count":       count,
+		"day":         func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
+		"iso":         func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"thumb":       thumb,
+		"country":     countryName,
+		"path":        url.PathEscape,
+		"dict":        dict,
+		"lower":       strings.ToLower,
+		"join":        strings.Join,
+		"step":        func(a, b int) int { return a + b },
+		"statusWord":  statusWord,
 	}
 }
 
-// stars is a rating in half stars from 0 to 10, the form in which the style sheet draws it.
-func stars(average float64) int { return int(math.Round(min(max(average, 0), 5) * 2)) }
+// stars draws a rating. The style sheet knows eleven widths, from none to ten half stars.
+func stars(average float64) template.HTML {
+	average = min(max(average, 0), 5)
+	return template.HTML(`<span class="stars" role="img" aria-label="` + strconv.FormatFloat(average, 'f', 1, 64) + //nolint:gosec // digits only
+		` out of 5 stars" data-half="` + strconv.Itoa(int(math.Round(average*2))) + `"></span>`)
+}
+
+// iconFunc draws an icon of the sprite, as a decoration beside words.
+func iconFunc(s site) func(string) template.HTML {
+	return func(name string) template.HTML {
+		return template.HTML(`<svg class="icon" aria-hidden="true" focusable="false"><use href="` + s.Assets + "/icons.svg#" + name + `"></use></svg>`) //nolint:gosec // names of icons stand in the templates
+	}
+}
+
+// assetTags are the elements that load style sheet, fonts and scripts. They are the same on every page.
+func assetTags(s site) func() template.HTML {
+	tags := strings.ReplaceAll(`<link rel="icon" type="image/svg+xml" href="@/icon.svg">
+<link rel="preload" as="font" type="font/woff2" href="@/fonts/bricolage.woff2" crossorigin>
+<link rel="preload" as="font" type="font/woff2" href="@/fonts/instrument.woff2" crossorigin>
+<link rel="stylesheet" href="@/shop.css">
+<script src="@/js/theme.js"></script>
+<script type="module" src="@/js/shop.js"></script>`, "@", s.Assets)
+	return func() template.HTML { return template.HTML(tags) } //nolint:gosec // a constant and a hash
+}
 
 // count writes a number with its noun: "1 review", "1,204 reviews".
 func count(n int, one, many string) string {
@@ -109,36 +133,6 @@ func dict(pairs ...any) (map[string]any, error) {
 		m[key] = pairs[i+1]
 	}
 	return m, nil
-}
-
-// card is a product in a list.
-type card struct {
-	catalog.ListItem
-	Picture *picture
-}
-
-func newCard(item catalog.ListItem) card {
-	return card{ListItem: item, Picture: newPicture(item.Image, item.Title, sizesCard)}
-}
-
-// FromPrice reports whether the variants differ in price.
-func (c card) FromPrice() bool { return c.PriceMax.Minor > c.Price.Minor }
-
-// thumb is the small picture of a line of a cart or an order, which knows only its address.
-func thumb(url, alt string) *picture {
-	p := newPicture(&catalog.Image{URL: url}, alt, sizesThumb)
-	if p != nil {
-		p.Cutout = true // not known here, and hardly seen on a photograph this small
-	}
-	return p
-}
-
-func cards(items []catalog.ListItem) []card {
-	out := make([]card, len(items))
-	for i, item := range items {
-		out[i] = newCard(item)
-	}
-	return out
 }
 
 // statusWord is what a shopper is told about the state of an order.

@@ -47,7 +47,7 @@ func (s *Storefront) home(w http.ResponseWriter, r *http.Request) error {
 		Data:        []any{s.siteData()},
 	}
 	if len(body.Hero) > 0 {
-		h.Image = body.Hero[0].Picture.Src(1200)
+		h.Image = body.Hero[0].picture.Src(1200)
 	}
 	return s.show(w, r, http.StatusOK, "home", forAll, h, body)
 }
@@ -93,24 +93,23 @@ func tiles(tree []catalog.Category) []tile {
 
 // hero chooses the products whose pictures open the shop: those that fill their frame before cut-outs on white.
 func hero(lists ...[]catalog.ListItem) []card {
-	var full, cutouts []card
+	var full, cutouts []catalog.ListItem
 	seen := map[catalog.ProductID]bool{}
 	for _, item := range slices.Concat(lists...) {
-		c := newCard(item)
-		if c.Picture == nil || seen[item.ID] || !item.InStock {
+		p := newPicture(item.Image, "", sizesHero)
+		if p == nil || seen[item.ID] || !item.InStock {
 			continue
 		}
 		seen[item.ID] = true
-		c.Picture.Sizes = sizesHero
-		if c.Picture.Cutout {
-			cutouts = append(cutouts, c)
+		if p.Cutout {
+			cutouts = append(cutouts, item)
 		} else {
-			full = append(full, c)
+			full = append(full, item)
 		}
 	}
-	chosen := firstCards(slices.Concat(full, cutouts), heroLength)
-	if len(chosen) > 0 {
-		chosen[0].Picture.Eager = true
+	var chosen []card
+	for i, item := range slices.Concat(full, cutouts)[:min(heroLength, len(seen))] {
+		chosen = append(chosen, newCard(item, sizesHero, i == 0))
 	}
 	return chosen
 }
@@ -143,5 +142,3 @@ func without(items []catalog.ListItem, shown []card) []catalog.ListItem {
 		return slices.ContainsFunc(shown, func(c card) bool { return c.ID == i.ID })
 	})
 }
-
-func firstCards(list []card, n int) []card { return list[:min(n, len(list))] }

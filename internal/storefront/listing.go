@@ -328,9 +328,9 @@ func sortsFor(f filters) []sortOption {
 }
 
 func listCards(items []catalog.ListItem) []card {
-	list := cards(items)
-	for i := range list[:min(eagerCards, len(list))] {
-		list[i].Picture.eager()
+	list := make([]card, len(items))
+	for i, item := range items {
+		list[i] = newCard(item, sizesCard, i < eagerCards)
 	}
 	return list
 }

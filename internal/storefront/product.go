@@ -141,7 +141,9 @@ func (s *Storefront) productBody(ctx context.Context, product *catalog.Product, 
 		body.Crumbs = product.Category.Path
 	}
 	for i := range product.Images {
-		body.Gallery = append(body.Gallery, newPicture(&product.Images[i], product.Title, sizesMain))
+		if p := newPicture(&product.Images[i], product.Title, sizesMain); p != nil {
+			body.Gallery = append(body.Gallery, p)
+		}
 	}
 	if len(body.Gallery) > 0 {
 		body.Gallery[0].Eager = true
@@ -150,7 +152,7 @@ func (s *Storefront) productBody(ctx context.Context, product *catalog.Product, 
 		body.Attributes = append(body.Attributes, attribute{Name: name, Values: strings.Join(product.Attributes[name], ", ")})
 	}
 	body.Options = optionGroups(product)
-	body.Picker = picker(product)
+	body.Picker = picker(product, body.Gallery)
 	group, ctx := errgroup.WithContext(ctx)
 	if product.Rating != nil && product.Rating.Count > 0 {
 		group.Go(func() error { return s.addReviews(ctx, body, reviewsAfter) })
@@ -280,7 +282,7 @@ func chosenOptions(r *http.Request) map[string]string {
 	return chosen
 }
 
-func picker(p *catalog.Product) []pickerVariant {
+func picker(p *catalog.Product, gallery []*picture) []pickerVariant {
 	out := make([]pickerVariant, len(p.Variants))
 	for i, v := range p.Variants {
 		out[i] = pickerVariant{
@@ -291,7 +293,7 @@ func picker(p *catalog.Product) []pickerVariant {
 			out[i].Was = price(*v.CompareAt)
 		}
 		if v.Image != nil {
-			out[i].Image = slices.IndexFunc(p.Images, func(img catalog.Image) bool { return img.URL == v.Image.URL })
+			out[i].Image = slices.IndexFunc(gallery, func(g *picture) bool { return g.URL == v.Image.URL })
 		}
 	}
 	return out

@@ -26,11 +26,9 @@ func (s *Storefront) suggest(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			s.Log.WarnContext(r.Context(), "no suggestions", "error", err)
 		} else {
-			body = suggestBody{Queries: found.Queries, Categories: found.Categories, Products: cards(found.Products)}
-			for _, c := range body.Products {
-				if c.Picture != nil {
-					c.Picture.Sizes = sizesThumb
-				}
+			body = suggestBody{Queries: found.Queries, Categories: found.Categories}
+			for _, item := range found.Products {
+				body.Products = append(body.Products, newCard(item, sizesThumb, false))
 			}
 		}
 	}
