@@ -164,7 +164,8 @@ func (h handlers) listProducts(ctx context.Context, in *listProductsInput) (*lis
 	return &listProductsOutput{httpx.NewList(items, next)}, nil
 }
 
-type productPath struct {
+// ProductPath names a product or a variant. It is exported for huma, which fills it.
+type ProductPath struct {
 	ID string `path:"id" maxLength:"60"`
 }
 
@@ -205,7 +206,7 @@ type productOutput struct {
 	Body productBody
 }
 
-func (h handlers) getProduct(ctx context.Context, in *productPath) (*productOutput, error) {
+func (h handlers) getProduct(ctx context.Context, in *ProductPath) (*productOutput, error) {
 	p, err := h.Catalog.AdminProduct(ctx, catalog.ProductID(in.ID))
 	if err != nil {
 		return nil, err
@@ -262,7 +263,7 @@ func pathText(path []catalog.CategoryRef) string {
 }
 
 type updateInput struct {
-	productPath
+	ProductPath
 	IfMatch string `header:"If-Match" maxLength:"40" doc:"The ETag of what you saw."`
 	Body    struct {
 		Title       *string         `json:"title,omitempty" minLength:"1" maxLength:"300"`
@@ -289,7 +290,7 @@ func (h handlers) updateProduct(ctx context.Context, in *updateInput) (*productO
 }
 
 type setPriceInput struct {
-	productPath
+	ProductPath
 	Body struct {
 		Price     money.Amount `json:"price"`
 		CompareAt compareAt    `json:"compare_at_price,omitempty"`

@@ -121,13 +121,13 @@ func (h storeHandlers) categories(ctx context.Context, _ *struct{}) (*categories
 
 type searchInput struct {
 	httpx.Page
-	Q        string `query:"q" maxLength:"1000" doc:"What the shopper typed; taken literally."`
-	Category string `query:"category" maxLength:"200" doc:"Id or slug."`
-	PriceMin int64  `query:"price_min" minimum:"0" maximum:"1000000000000" default:"-1" doc:"Minor units of the shop's currency."`
-	PriceMax int64  `query:"price_max" minimum:"0" maximum:"1000000000000" default:"-1" doc:"Minor units of the shop's currency."`
-	InStock  bool   `query:"in_stock" doc:"Only what is there."`
-	Sort     string `query:"sort" enum:"relevance,-created_at,price,-price,title,-popularity" default:"relevance"`
-	Count    string `query:"count" enum:"none,estimate,exact" default:"estimate"`
+	Q        string                `query:"q" maxLength:"1000" doc:"What the shopper typed; taken literally."`
+	Category string                `query:"category" maxLength:"200" doc:"Id or slug."`
+	PriceMin httpx.Optional[int64] `query:"price_min" minimum:"0" maximum:"1000000000000" doc:"Minor units of the shop's currency."`
+	PriceMax httpx.Optional[int64] `query:"price_max" minimum:"0" maximum:"1000000000000" doc:"Minor units of the shop's currency."`
+	InStock  bool                  `query:"in_stock" doc:"Only what is there."`
+	Sort     string                `query:"sort" enum:"relevance,-created_at,price,-price,title,-popularity" default:"relevance"`
+	Count    string                `query:"count" enum:"none,estimate,exact" default:"estimate"`
 
 	facets map[string][]string
 }
@@ -168,13 +168,6 @@ func (in *searchInput) Resolve(hctx huma.Context) []error {
 	return nil
 }
 
-func bound(v int64) *int64 {
-	if v < 0 {
-		return nil
-	}
-	return &v
-}
-
 type searchAnswer struct {
 	Items          []ListItem  `json:"items"`
 	Facets         []Facet     `json:"facets"`
@@ -194,7 +187,7 @@ type priceRange struct {
 
 func (h storeHandlers) search(ctx context.Context, in *searchInput) (*rendered, error) {
 	hits, found, err := h.Service.search(ctx, SearchQuery{
-		Text: in.Q, Category: in.Category, Facets: in.facets, PriceMin: bound(in.PriceMin), PriceMax: bound(in.PriceMax), InStock: in.InStock,
+		Text: in.Q, Category: in.Category, Facets: in.facets, PriceMin: in.PriceMin.Pointer(), PriceMax: in.PriceMax.Pointer(), InStock: in.InStock,
 		Sort: in.Sort, Limit: in.Limit, After: in.After,
 	})
 	if err != nil {

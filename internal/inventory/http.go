@@ -32,7 +32,8 @@ func RegisterAdmin(api *httpx.API, s *Service) {
 
 type adminHandlers struct{ *Service }
 
-type skuPath struct {
+// SKUPath names an article. It is exported for huma, which fills it.
+type SKUPath struct {
 	SKU string `path:"sku" maxLength:"100"`
 }
 
@@ -64,7 +65,7 @@ func sumUp(sku string, rows []Level) levelBody {
 
 type levelOutput struct{ Body levelBody }
 
-func (h adminHandlers) level(ctx context.Context, in *skuPath) (*levelOutput, error) {
+func (h adminHandlers) level(ctx context.Context, in *SKUPath) (*levelOutput, error) {
 	rows, err := h.Levels(ctx, []string{in.SKU})
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (h adminHandlers) level(ctx context.Context, in *skuPath) (*levelOutput, er
 }
 
 type adjustInput struct {
-	skuPath
+	SKUPath
 	Body struct {
 		Quantity int64  `json:"quantity" minimum:"-1000000000" maximum:"1000000000" doc:"Pieces that came (positive) or went (negative)."`
 		Reason   string `json:"reason" minLength:"1" maxLength:"200"`
@@ -134,7 +135,7 @@ func (h adminHandlers) adjust(ctx context.Context, in *adjustInput) (*movementOu
 }
 
 type movementsInput struct {
-	skuPath
+	SKUPath
 	Limit int   `query:"limit" default:"24" minimum:"1" maximum:"100"`
 	After int64 `query:"after" minimum:"0" doc:"Where to go on: the next of the page before."`
 }

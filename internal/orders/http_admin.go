@@ -79,7 +79,8 @@ func (h adminHandlers) list(ctx context.Context, in *adminListInput) (*adminList
 	return &adminListOutput{httpx.NewList(items, next)}, nil
 }
 
-type adminOrderPath struct {
+// AdminOrderPath names an order. It is exported for huma, which fills it.
+type AdminOrderPath struct {
 	ID string `path:"id" maxLength:"60"`
 }
 
@@ -102,12 +103,12 @@ func adminAnswer(o *Order, err error) (*adminOrderOutput, error) {
 	return &adminOrderOutput{ETag: httpx.ETag(o.Version), Body: adminOrder{orderBody: bodyOf(o), CustomerID: o.CustomerID, Actions: o.Actions()}}, nil
 }
 
-func (h adminHandlers) get(ctx context.Context, in *adminOrderPath) (*adminOrderOutput, error) {
+func (h adminHandlers) get(ctx context.Context, in *AdminOrderPath) (*adminOrderOutput, error) {
 	return adminAnswer(h.Order(ctx, ID(in.ID), Access{Staff: true}))
 }
 
 type adminCancelInput struct {
-	adminOrderPath
+	AdminOrderPath
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"500"`
 	}
@@ -118,7 +119,7 @@ func (h adminHandlers) cancel(ctx context.Context, in *adminCancelInput) (*admin
 }
 
 type adminCaptureInput struct {
-	adminOrderPath
+	AdminOrderPath
 	Body *struct{} `required:"false"`
 }
 
@@ -127,7 +128,7 @@ func (h adminHandlers) capture(ctx context.Context, in *adminCaptureInput) (*adm
 }
 
 type fulfilInput struct {
-	adminOrderPath
+	AdminOrderPath
 	Body struct {
 		Lines    []FulfilmentLine `json:"lines,omitempty" maxItems:"200" doc:"What goes out; everything that is left when there are none."`
 		Tracking string           `json:"tracking,omitempty" maxLength:"200"`

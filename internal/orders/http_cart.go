@@ -47,13 +47,13 @@ type storeHandlers struct {
 	currency money.Currency
 }
 
-// credentials are what a shopper shows to see a cart or an order.
-type credentials struct {
+// Credentials are what a shopper shows to see a cart or an order. They are exported for huma, which fills them.
+type Credentials struct {
 	CartToken   string `header:"X-Cart-Token" maxLength:"100" doc:"The token that creating the cart answered."`
 	OrderSecret string `header:"X-Order-Secret" maxLength:"100" doc:"The secret that completing the cart answered."`
 }
 
-func (c credentials) access(ctx context.Context) Access {
+func (c Credentials) access(ctx context.Context) Access {
 	return Access{CartToken: c.CartToken, OrderSecret: c.OrderSecret, CustomerID: httpx.PrincipalFrom(ctx).CustomerID()}
 }
 
@@ -62,8 +62,9 @@ func GuestKey(r *http.Request) string {
 	return r.Header.Get("X-Cart-Token") + r.Header.Get("X-Order-Secret")
 }
 
-type cartPath struct {
-	credentials
+// CartPath is the part of an input that names a cart and who asks. It is exported for huma, which fills it.
+type CartPath struct {
+	Credentials
 	ID string `path:"id" maxLength:"60"`
 }
 
@@ -120,13 +121,13 @@ func (h storeHandlers) create(ctx context.Context, in *createInput) (*cartOutput
 	return cartAnswer(c, token, err)
 }
 
-func (h storeHandlers) cart(ctx context.Context, in *cartPath) (*cartOutput, error) {
+func (h storeHandlers) cart(ctx context.Context, in *CartPath) (*cartOutput, error) {
 	c, err := h.Cart(ctx, CartID(in.ID), in.access(ctx))
 	return cartAnswer(c, "", err)
 }
 
 type addLineInput struct {
-	cartPath
+	CartPath
 	Body struct {
 		VariantID string `json:"variant_id,omitempty" maxLength:"60"`
 		SKU       string `json:"sku,omitempty" maxLength:"100"`
@@ -142,13 +143,14 @@ func (h storeHandlers) addLine(ctx context.Context, in *addLineInput) (*cartOutp
 	return cartAnswer(c, "", err)
 }
 
-type linePath struct {
-	cartPath
+// LinePath names a line of a cart. It is exported for huma, which fills it.
+type LinePath struct {
+	CartPath
 	LineID string `path:"line_id" maxLength:"60"`
 }
 
 type setLineInput struct {
-	linePath
+	LinePath
 	Body struct {
 		Quantity int `json:"quantity" minimum:"1" maximum:"9999"`
 	}
@@ -159,13 +161,13 @@ func (h storeHandlers) setLine(ctx context.Context, in *setLineInput) (*cartOutp
 	return cartAnswer(c, "", err)
 }
 
-func (h storeHandlers) removeLine(ctx context.Context, in *linePath) (*cartOutput, error) {
+func (h storeHandlers) removeLine(ctx context.Context, in *LinePath) (*cartOutput, error) {
 	c, err := h.RemoveLine(ctx, CartID(in.ID), in.access(ctx), in.LineID)
 	return cartAnswer(c, "", err)
 }
 
 type addressInput struct {
-	cartPath
+	CartPath
 	Body struct {
 		Email    string   `json:"email" minLength:"3" maxLength:"254"`
 		Shipping Address  `json:"shipping"`
@@ -180,13 +182,13 @@ func (h storeHandlers) address(ctx context.Context, in *addressInput) (*cartOutp
 
 type methodsOutput struct{ Body httpx.List[ShippingMethod] }
 
-func (h storeHandlers) shippingMethods(ctx context.Context, in *cartPath) (*methodsOutput, error) {
+func (h storeHandlers) shippingMethods(ctx context.Context, in *CartPath) (*methodsOutput, error) {
 	list, err := h.ShippingMethods(ctx, CartID(in.ID), in.access(ctx))
 	return &methodsOutput{httpx.NewList(list, "")}, err
 }
 
 type setMethodInput struct {
-	cartPath
+	CartPath
 	Body struct {
 		ShippingMethodID string `json:"shipping_method_id" minLength:"1" maxLength:"60"`
 	}
@@ -197,7 +199,7 @@ func (h storeHandlers) setShippingMethod(ctx context.Context, in *setMethodInput
 	return cartAnswer(c, "", err)
 }
 
-func (h storeHandlers) acceptPrices(ctx context.Context, in *cartPath) (*cartOutput, error) {
+func (h storeHandlers) acceptPrices(ctx context.Context, in *CartPath) (*cartOutput, error) {
 	c, err := h.AcceptPrices(ctx, CartID(in.ID), in.access(ctx))
 	return cartAnswer(c, "", err)
 }

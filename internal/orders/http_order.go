@@ -61,7 +61,7 @@ func orderAnswer(o *Order, err error) (*orderOutput, error) {
 }
 
 type completeInput struct {
-	cartPath
+	CartPath
 	Key     string `header:"Idempotency-Key" hidden:"true"`
 	IfMatch string `header:"If-Match" maxLength:"40" doc:"Version of the cart that the shopper saw; 409 cart_changed when it is another one."`
 	Body    struct {
@@ -97,17 +97,18 @@ func (h storeHandlers) complete(ctx context.Context, in *completeInput) (*orderO
 	return out, nil
 }
 
-type orderPath struct {
-	credentials
+// OrderPath names an order and who asks. It is exported for huma, which fills it.
+type OrderPath struct {
+	Credentials
 	ID string `path:"id" maxLength:"60"`
 }
 
-func (h storeHandlers) order(ctx context.Context, in *orderPath) (*orderOutput, error) {
+func (h storeHandlers) order(ctx context.Context, in *OrderPath) (*orderOutput, error) {
 	return orderAnswer(h.Order(ctx, ID(in.ID), in.access(ctx)))
 }
 
 type cancelInput struct {
-	orderPath
+	OrderPath
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"500"`
 	} `required:"false"`

@@ -130,3 +130,6 @@ func (o *Order) Pieces() int {
 	}
 	return n
 }
+
+// Net is the line without the tax that is added on top: what its prices and discounts come to.
+func (l Line) Net() money.Amount { return l.Total.Sub(l.Tax) }
