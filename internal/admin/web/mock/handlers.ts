@@ -67,15 +67,17 @@ function orders(shop: Shop): HttpHandler[] {
     }
     return HttpResponse.json(shop.answers.get(key) as Order);
   };
-  const record = (order: Order, kind: string, detail: string | null = null) =>
-    order.history.push({ at: new Date().toISOString(), kind, actor: 'ada@example.com', detail });
+  const record = (order: Order, kind: string, detail?: string) =>
+    order.history.push({ at: new Date().toISOString(), kind, actor: 'staff:stf_1', detail });
   return [
     http.get(`${base}/orders`, ({ request }) => {
       const { searchParams } = new URL(request.url);
       const q = (searchParams.get('q') ?? '').toLowerCase();
       const status = searchParams.get('status');
       const found = shop.orders
-        .filter((o) => (!status || o.status === status) && (o.number.includes(q) || o.email.includes(q)))
+        .filter(
+          (o) => (!status || o.status === status) && (q === '' || String(o.number) === q || o.email === q),
+        )
         .map(summariseOrder);
       return HttpResponse.json(page(found, searchParams));
     }),
@@ -87,7 +89,7 @@ function orders(shop: Shop): HttpHandler[] {
       act(request, params['id'], (order, { reason }) => {
         order.status = 'cancelled';
         order.actions = [];
-        record(order, 'order_cancelled', reason ?? null);
+        record(order, 'order_cancelled', reason);
       }),
     ),
     http.post(`${base}/orders/:id/capture`, ({ request, params }) =>

@@ -1,6 +1,6 @@
 import type { Order, OrderAction, OrderLine, OrderStatus, PaymentStatus, Product } from '../src/api/types';
 
-type Stage = [status: OrderStatus, payment: PaymentStatus | null, actions: OrderAction[]];
+type Stage = [status: OrderStatus, payment: PaymentStatus | '', actions: OrderAction[]];
 
 const stages: Stage[] = [
   ['paid', 'captured', ['cancel', 'fulfil']],
@@ -46,15 +46,15 @@ function makeOrder(n: number, products: Product[], placedAt: Date): Order {
   const total = subtotal - discount + 500 + tax;
   const at = placedAt.toISOString();
   const history = [
-    { at, kind: 'order_placed', actor: 'customer', detail: null },
-    ...(payment ? [{ at, kind: `payment_${payment}`, actor: 'system', detail: null }] : []),
+    { at, kind: 'placed', actor: 'customer:cus_1' },
+    ...(payment ? [{ at, kind: `payment_${payment}`, actor: 'system' }] : []),
     ...(status === 'cancelled'
-      ? [{ at, kind: 'order_cancelled', actor: 'ada@example.com', detail: 'Customer changed their mind' }]
+      ? [{ at, kind: 'cancelled', actor: 'staff:stf_1', detail: 'Customer changed their mind' }]
       : []),
   ];
   return {
     id: `ord_${String(n + 1).padStart(3, '0')}`,
-    number: String(10_564 - n),
+    number: 10_564 - n,
     status,
     version: 1,
     email,
@@ -66,14 +66,14 @@ function makeOrder(n: number, products: Product[], placedAt: Date): Order {
       discount: usd(discount),
       shipping: usd(500),
       tax: usd(tax),
-      tax_included: false,
+      tax_included: usd(0),
       total: usd(total),
     },
-    shipping_method: 'Standard, 3–5 days',
+    shipping_method: { name: 'Standard, 3–5 days' },
     shipping_address: {
       name,
       line1: '18 Harbour Street',
-      line2: n % 2 ? 'Apartment 4' : null,
+      line2: n % 2 ? 'Apartment 4' : undefined,
       city: 'Portland',
       region: 'OR',
       postal_code: '97204',
@@ -106,7 +106,7 @@ function makePayment(n: number, status: PaymentStatus, total: number, at: string
 function makeLine(n: number, k: number, products: Product[]): OrderLine {
   const product = products[(n * 5 + k * 3) % products.length];
   const variant = product?.variants[n % product.variants.length];
-  if (!product || !variant) throw new Error('the mock catalogue is empty');
+  if (!product || !variant?.price) throw new Error('the mock catalogue is empty');
   const quantity = ((n + k) % 3) + 1;
   const usd = (amount: number) => ({ amount, currency: 'USD' });
   return {
@@ -114,7 +114,7 @@ function makeLine(n: number, k: number, products: Product[]): OrderLine {
     sku: variant.sku,
     title: product.title,
     options: variant.options,
-    image: product.images[0] ?? null,
+    image: product.images[0]?.url,
     quantity,
     unit_price: variant.price,
     discount: usd(0),

@@ -24,9 +24,9 @@ export function summariseOrder(order: Order): OrderSummary {
     id: order.id,
     number: order.number,
     status: order.status,
-    payment_status: order.payments[0]?.status ?? null,
+    payment_status: order.payments[0]?.status ?? '',
     email: order.email,
-    customer_name: order.shipping_address?.name ?? '',
+    customer_name: order.shipping_address.name,
     item_count: order.lines.reduce((sum, line) => sum + line.quantity, 0),
     total: order.totals.total,
     placed_at: order.placed_at,
@@ -34,15 +34,15 @@ export function summariseOrder(order: Order): OrderSummary {
 }
 
 export function summariseProduct(product: Product): ProductSummary {
-  const prices = product.variants.map((v) => v.price.amount);
+  const prices = product.variants.map((v) => v.price?.amount ?? 0);
   const money = (amount: number) => ({ amount, currency: 'USD' });
   return {
     id: product.id,
     slug: product.slug,
     title: product.title,
     status: product.status,
-    category: product.category?.name ?? null,
-    image: product.images[0] ?? null,
+    category: product.category?.name ?? '',
+    image: product.images[0],
     price: money(Math.min(...prices)),
     price_max: money(Math.max(...prices)),
     stock: product.variants.reduce((sum, v) => sum + v.available, 0),

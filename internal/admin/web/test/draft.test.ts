@@ -53,9 +53,18 @@ describe('prices', () => {
     ['70', '70', { compareAt: 'Must be above the price' }],
   ])('of %s and %s are refused', (price, compareAt, want) => {
     const edits = pricesOf(price, compareAt);
-    expect(priceErrors(variant, edits)).toEqual(want);
+    expect(priceErrors(variant, 'USD', edits)).toEqual(want);
     expect(hasErrors(product, edits)).toBe(true);
     expect(priceChanges(product, edits)).toEqual([]);
     expect(isDirty(product, edits)).toBe(true);
+  });
+
+  it('can be given to a variant that has none', () => {
+    const unpriced = { ...variant, price: null, compare_at_price: null };
+    const base = { ...product, variants: [unpriced, ...product.variants.slice(1)] };
+    expect(hasErrors(base, noEdits)).toBe(false);
+    expect(priceChanges(base, pricesOf('12'))).toEqual([
+      { variant: unpriced, price: { amount: 1200, currency: 'USD' }, compareAt: null },
+    ]);
   });
 });

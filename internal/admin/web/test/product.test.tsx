@@ -94,7 +94,7 @@ it('writes one price into all variants', async () => {
   await user.type(await screen.findByLabelText('Price in USD'), '49{Enter}');
   await save();
   await waitFor(() => {
-    expect(product.variants.map((v) => v.price.amount)).toEqual([4900, 4900, 4900, 4900, 4900]);
+    expect(product.variants.map((v) => v.price?.amount)).toEqual([4900, 4900, 4900, 4900, 4900]);
   });
 });
 

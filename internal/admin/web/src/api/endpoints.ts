@@ -31,11 +31,13 @@ export const api = {
 
   orders: (filter: ListFilter, after: string | null, signal?: AbortSignal, limit = pageSize) =>
     request<Page<OrderSummary>>('GET', '/orders', { query: { ...filter, limit, after }, signal }),
-  order: (id: string, signal?: AbortSignal) => request<Order>('GET', `/orders/${encode(id)}`, { signal }),
-  cancelOrder: (id: string, reason: string) => post<Order>(`/orders/${encode(id)}/cancel`, { reason }),
-  captureOrder: (id: string) => post<Order>(`/orders/${encode(id)}/capture`, {}),
+  order: (id: string, signal?: AbortSignal) =>
+    request<Order>('GET', `/orders/${encode(id)}`, { signal }).then(wholeOrder),
+  cancelOrder: (id: string, reason: string) =>
+    post<Order>(`/orders/${encode(id)}/cancel`, { reason }).then(wholeOrder),
+  captureOrder: (id: string) => post<Order>(`/orders/${encode(id)}/capture`, {}).then(wholeOrder),
   fulfilOrder: (id: string, tracking: string) =>
-    post<Order>(`/orders/${encode(id)}/fulfilments`, tracking ? { tracking } : {}),
+    post<Order>(`/orders/${encode(id)}/fulfilments`, tracking ? { tracking } : {}).then(wholeOrder),
 
   products: (filter: ListFilter, after: string | null, signal?: AbortSignal) =>
     request<Page<ProductSummary>>('GET', '/products', {
@@ -43,13 +45,13 @@ export const api = {
       signal,
     }),
   product: (id: string, signal?: AbortSignal) =>
-    request<Product>('GET', `/products/${encode(id)}`, { signal }),
+    request<Product>('GET', `/products/${encode(id)}`, { signal }).then(wholeProduct),
   /** Rejects with 412 when somebody else changed the product after version was read. */
   patchProduct: (id: string, version: number, patch: ProductPatch) =>
     request<Product>('PATCH', `/products/${encode(id)}`, {
       body: patch,
       headers: { 'If-Match': `"${version}"` },
-    }),
+    }).then(wholeProduct),
   setPrice: (variantId: string, price: Money, compareAtPrice: Money | null) =>
     request<Variant>('PUT', `/variants/${encode(variantId)}/price`, {
       body: { price, compare_at_price: compareAtPrice },
@@ -66,3 +68,27 @@ function post<T>(path: string, body: object): Promise<T> {
     request<T>('POST', path, { body, headers: { 'Idempotency-Key': key } }),
   );
 }
+
+// Go writes an empty list or map that was never filled as null; pages need not know.
+
+function wholeOrder(order: Order): Order {
+  return {
+    ...order,
+    lines: filled(order.lines).map((line) => ({ ...line, options: filledMap(line.options) })),
+    payments: filled(order.payments),
+    history: filled(order.history),
+    actions: filled(order.actions),
+  };
+}
+
+function wholeProduct(product: Product): Product {
+  return {
+    ...product,
+    images: filled(product.images),
+    options: filled(product.options),
+    variants: filled(product.variants).map((v) => ({ ...v, options: filledMap(v.options) })),
+  };
+}
+
+const filled = <T>(list: T[] | null): T[] => list ?? [];
+const filledMap = (map: Record<string, string> | null): Record<string, string> => map ?? {};

@@ -81,10 +81,10 @@ export type PaymentStatus =
 
 export interface OrderSummary {
   id: string;
-  number: string;
+  number: number;
   status: OrderStatus;
-  /** Null while no payment was tried. */
-  payment_status: PaymentStatus | null;
+  /** Empty while no payment was tried. */
+  payment_status: PaymentStatus | '';
   email: string;
   customer_name: string;
   item_count: number;
@@ -97,8 +97,8 @@ export interface OrderLine {
   sku: string;
   title: string;
   options: Record<string, string>;
-  /** Null when the product has no picture. */
-  image: ImageRef | string | null;
+  /** Address of the picture; absent when the product has none. */
+  image?: string;
   quantity: number;
   unit_price: Money;
   discount: Money;
@@ -111,27 +111,28 @@ export interface OrderTotals {
   subtotal: Money;
   discount: Money;
   shipping: Money;
+  /** Added on top of the prices; zero where prices include it. */
   tax: Money;
-  /** True when prices contain the tax already, so that it is a part of the total and not added to it. */
-  tax_included: boolean;
+  /** Contained in the prices; zero where tax is added. */
+  tax_included: Money;
   total: Money;
 }
 
 export interface Address {
   name: string;
   line1: string;
-  line2?: string | null;
+  line2?: string;
   city: string;
-  region?: string | null;
+  region?: string;
   postal_code: string;
   country: string;
-  phone?: string | null;
+  phone?: string;
 }
 
 export interface Payment {
   id: string;
   provider: string;
-  method?: string | null;
+  method?: string;
   status: PaymentStatus;
   amount: Money;
   captured: Money;
@@ -142,15 +143,16 @@ export interface Payment {
 export interface HistoryEntry {
   at: string;
   kind: string;
-  actor?: string | null;
-  detail?: string | null;
+  /** Who did it: "customer:cus_…", "staff:stf_…", "system". */
+  actor?: string;
+  detail?: string;
 }
 
 export type OrderAction = 'cancel' | 'fulfil' | 'capture';
 
 export interface Order {
   id: string;
-  number: string;
+  number: number;
   status: OrderStatus;
   version: number;
   email: string;
@@ -158,9 +160,9 @@ export interface Order {
   placed_at: string;
   lines: OrderLine[];
   totals: OrderTotals;
-  /** The method's name, or the method itself. */
-  shipping_method: string | { name: string } | null;
-  shipping_address: Address | null;
+  /** Without a name where nothing is sent. */
+  shipping_method: { name: string };
+  shipping_address: Address;
   payments: Payment[];
   history: HistoryEntry[];
   /** What may be done with the order now; the server decides. */
@@ -182,11 +184,12 @@ export interface ProductSummary {
   slug: string;
   title: string;
   status: ProductStatus;
-  category: string | { name: string } | null;
-  image: ImageRef | null;
-  price: Money | null;
+  /** Name of the category, empty without one. */
+  category: string;
+  image?: ImageRef;
+  price: Money;
   /** The dearest variant; equal to `price` when all cost the same. */
-  price_max: Money | null;
+  price_max: Money;
   stock: number;
   variant_count: number;
   updated_at: string;
@@ -196,7 +199,8 @@ export interface Variant {
   id: string;
   sku: string;
   options: Record<string, string>;
-  price: Money;
+  /** Null while the variant has no price in the shop's currency. */
+  price: Money | null;
   compare_at_price: Money | null;
   version: number;
   on_hand: number;
@@ -209,13 +213,16 @@ export interface Product {
   slug: string;
   title: string;
   description: string;
-  brand?: string | null;
+  brand: string;
   status: ProductStatus;
   version: number;
-  category: { id: string; name: string; path: string | string[] } | null;
+  /** `path` as in "Women > Tops". */
+  category?: { id: string; name: string; path: string };
   images: (ImageRef & { width?: number; height?: number })[];
   options: { name: string; values: string[] }[];
   variants: Variant[];
+  /** The shop's currency; absent from servers that do not tell, where it is that of the prices. */
+  currency?: string;
 }
 
 export interface ProductPatch {

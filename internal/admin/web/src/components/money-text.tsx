@@ -7,9 +7,8 @@ export function MoneyText({ value }: { value: Money }) {
 }
 
 /** One price, or the range of a product whose variants differ. */
-export function PriceRange({ from, to }: { from: Money | null; to: Money | null }) {
-  if (!from) return <span>–</span>;
-  if (!to || to.amount === from.amount) return <MoneyText value={from} />;
+export function PriceRange({ from, to }: { from: Money; to: Money }) {
+  if (to.amount === from.amount) return <MoneyText value={from} />;
   return (
     <span className="figures">
       {formatMoney(from)} – {formatMoney(to)}

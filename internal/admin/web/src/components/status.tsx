@@ -42,7 +42,7 @@ export const OrderStatusLabel = ({ status }: { status: OrderStatus }) => (
   <Status code={status} tone={(orderTones as Partial<typeof orderTones>)[status] ?? 'quiet'} />
 );
 
-export const PaymentStatusLabel = ({ status }: { status: PaymentStatus | null }) =>
+export const PaymentStatusLabel = ({ status }: { status: PaymentStatus | '' }) =>
   status ? (
     <Status code={status} tone={(paymentTones as Partial<typeof paymentTones>)[status] ?? 'quiet'} />
   ) : (

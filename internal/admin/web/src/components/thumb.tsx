@@ -4,7 +4,8 @@ import type { ImageRef } from '../api/types';
 import classes from './thumb.module.css';
 
 interface ThumbProps {
-  image: ImageRef | string | null;
+  /** The picture, its address alone, or nothing. */
+  image: ImageRef | string | undefined;
   /** Edge in CSS pixels. */
   size?: number;
   /** Text for the picture; empty when the name stands beside it anyway. */

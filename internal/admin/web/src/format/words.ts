@@ -14,12 +14,13 @@ export function optionText(options: Record<string, string>): string {
   return Object.values(options).join(' / ');
 }
 
-/** The path of a category in one line, whether the server sends it as text or in parts. */
-export function pathText(path: string | string[]): string {
-  return Array.isArray(path) ? path.join(' › ') : path.replace(/ ?> ?/g, ' › ');
+/** The path of a category, "Women > Tops", with a finer sign between its parts. */
+export function pathText(path: string): string {
+  return path.replaceAll(' > ', ' › ');
 }
 
-/** The name of something that is sent as its name or as an object with one. */
-export function nameOf(thing: string | { name: string } | null): string {
-  return typeof thing === 'string' ? thing : (thing?.name ?? '');
+/** Who did something, from "customer:cus_1", "staff:stf_1" or "system"; "You" for the reader. */
+export function actorText(actor: string, me: string | undefined): string {
+  const [kind = '', id] = actor.split(':');
+  return id && id === me ? 'You' : humanise(kind);
 }

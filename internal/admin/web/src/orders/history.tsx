@@ -1,12 +1,14 @@
 import { Text } from '@mantine/core';
+import { useMe } from '../api/queries';
 import type { HistoryEntry } from '../api/types';
 import { Card } from '../components/card';
 import { RelativeTime } from '../components/time';
-import { humanise } from '../format/words';
+import { actorText, humanise } from '../format/words';
 import classes from './order.module.css';
 
 /** What happened to an order, the latest first. */
 export function History({ entries }: { entries: HistoryEntry[] }) {
+  const me = useMe().data?.id;
   const latestFirst = entries.toReversed().toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
   return (
     <Card title="Timeline">
@@ -26,7 +28,7 @@ export function History({ entries }: { entries: HistoryEntry[] }) {
               )}
               <Text size="xs" c="dimmed">
                 <RelativeTime at={entry.at} />
-                {entry.actor && ` · ${entry.actor}`}
+                {entry.actor && ` · ${actorText(entry.actor, me)}`}
               </Text>
             </li>
           ))}

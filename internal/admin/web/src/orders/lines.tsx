@@ -64,10 +64,10 @@ function Totals({ order: { totals, shipping_method: method } }: { order: Order }
     <dl className={classes.totals}>
       <Row label="Subtotal" value={totals.subtotal} />
       {totals.discount.amount !== 0 && <Row label="Discount" value={reduction(totals.discount)} />}
-      <Row label={method ? 'Shipping' : 'Shipping (none chosen)'} value={totals.shipping} />
-      {!totals.tax_included && <Row label="Tax" value={totals.tax} />}
+      <Row label={method.name ? 'Shipping' : 'Shipping (none chosen)'} value={totals.shipping} />
+      {totals.tax_included.amount === 0 && <Row label="Tax" value={totals.tax} />}
       <Row label="Total" value={totals.total} strong />
-      {totals.tax_included && <Row label="Includes tax" value={totals.tax} />}
+      {totals.tax_included.amount !== 0 && <Row label="Includes tax" value={totals.tax_included} />}
     </dl>
   );
 }

@@ -11,7 +11,6 @@ import { usePageTitle } from '../components/page-title';
 import { ErrorState } from '../components/states';
 import { OrderStatusLabel } from '../components/status';
 import { DayAndTime } from '../components/time';
-import { nameOf } from '../format/words';
 import { History } from './history';
 import { Lines } from './lines';
 import { OrderActions } from './order-actions';
@@ -75,18 +74,14 @@ function Customer({ order }: { order: Order }) {
           <Text size="xs" c="dimmed" mb={2}>
             Ships to
           </Text>
-          {order.shipping_address ? (
-            <AddressText address={order.shipping_address} />
-          ) : (
-            <Text size="sm">No address</Text>
-          )}
+          <AddressText address={order.shipping_address} />
         </div>
-        {order.shipping_method && (
+        {order.shipping_method.name && (
           <div>
             <Text size="xs" c="dimmed" mb={2}>
               Shipping method
             </Text>
-            <Text size="sm">{nameOf(order.shipping_method)}</Text>
+            <Text size="sm">{order.shipping_method.name}</Text>
           </div>
         )}
       </Stack>

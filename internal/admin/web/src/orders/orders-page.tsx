@@ -65,7 +65,7 @@ export function OrdersPage() {
   return (
     <>
       <PageHeader title="Orders" />
-      <FilterBar statuses={orderStatuses} searchLabel="Search by number or e-mail" />
+      <FilterBar statuses={orderStatuses} searchLabel="Order number or e-mail" />
       <ListTable
         label="Orders"
         query={orders}
@@ -129,7 +129,10 @@ function NoOrders() {
 
 function NothingFound() {
   return (
-    <EmptyState title="No order matches" description="Try another number, e-mail address or status.">
+    <EmptyState
+      title="No order matches"
+      description="Search takes a whole order number or a whole e-mail address."
+    >
       <Button component={Link} to="/orders" variant="default">
         Show all orders
       </Button>

@@ -79,7 +79,7 @@ function AdjustForm({ productId, variant, onClose }: AdjustStockProps & { varian
         <TextInput
           label="Note"
           description="Optional"
-          maxLength={200}
+          maxLength={180}
           value={note}
           onChange={(e) => {
             setNote(e.currentTarget.value);

@@ -13,7 +13,7 @@ export function DetailsForm({ form: { base, edits, edit, error } }: { form: Prod
         <TextInput
           label="Title"
           value={title}
-          maxLength={255}
+          maxLength={300}
           error={title.trim() === '' ? 'A product needs a title' : refused('/title')}
           onChange={(e) => {
             edit({ title: e.currentTarget.value });

@@ -36,18 +36,23 @@ export function patchOf(base: Product, edits: Edits): ProductPatch {
   return patch;
 }
 
+/** The currency prices are typed in; empty when nothing tells. */
+export function currencyOf(product: Product): string {
+  return product.currency ?? product.variants.find((v) => v.price)?.price?.currency ?? '';
+}
+
 /** What stands in the two price fields of a variant. */
 export function priceTexts(variant: Variant, edits: Edits): Required<PriceEdit> {
   const edit = edits.prices[variant.id];
   return {
-    price: edit?.price ?? toDecimal(variant.price),
+    price: edit?.price ?? (variant.price ? toDecimal(variant.price) : ''),
     compareAt: edit?.compareAt ?? (variant.compare_at_price ? toDecimal(variant.compare_at_price) : ''),
   };
 }
 
-/** What is wrong with the price fields of a variant; empty when nothing is. */
-export function priceErrors(variant: Variant, edits: Edits): PriceErrors {
-  const { currency } = variant.price;
+/** What is wrong with what was typed into the price fields of a variant; empty when nothing is. */
+export function priceErrors(variant: Variant, currency: string, edits: Edits): PriceErrors {
+  if (!edits.prices[variant.id]) return {};
   const texts = priceTexts(variant, edits);
   const errors: PriceErrors = {};
   const price = parseMoney(texts.price, currency);
@@ -61,15 +66,15 @@ export function priceErrors(variant: Variant, edits: Edits): PriceErrors {
 
 /** The prices that differ from what was read. Fields that are wrong are left out: see priceErrors. */
 export function priceChanges(product: Product, edits: Edits): PriceChange[] {
+  const currency = currencyOf(product);
   return product.variants.flatMap((variant) => {
-    if (!edits.prices[variant.id]) return [];
+    if (!edits.prices[variant.id] || Object.keys(priceErrors(variant, currency, edits)).length > 0) return [];
     const texts = priceTexts(variant, edits);
-    const price = parseMoney(texts.price, variant.price.currency);
-    const compareAt =
-      texts.compareAt.trim() === '' ? null : parseMoney(texts.compareAt, variant.price.currency);
-    if (!price || Object.keys(priceErrors(variant, edits)).length > 0) return [];
+    const price = parseMoney(texts.price, currency);
+    if (!price) return [];
+    const compareAt = texts.compareAt.trim() === '' ? null : parseMoney(texts.compareAt, currency);
     const same =
-      price.amount === variant.price.amount && compareAt?.amount === variant.compare_at_price?.amount;
+      price.amount === variant.price?.amount && compareAt?.amount === variant.compare_at_price?.amount;
     return same ? [] : [{ variant, price, compareAt }];
   });
 }
@@ -77,7 +82,8 @@ export function priceChanges(product: Product, edits: Edits): PriceChange[] {
 /** Whether a title was typed that cannot be saved, or a price. */
 export function hasErrors(product: Product, edits: Edits): boolean {
   return (
-    edits.title?.trim() === '' || product.variants.some((v) => Object.keys(priceErrors(v, edits)).length > 0)
+    edits.title?.trim() === '' ||
+    product.variants.some((v) => Object.keys(priceErrors(v, currencyOf(product), edits)).length > 0)
   );
 }
 

@@ -12,7 +12,7 @@ import { usePageTitle } from '../components/page-title';
 import { EmptyState } from '../components/states';
 import { ProductStatusLabel } from '../components/status';
 import { Thumb } from '../components/thumb';
-import { countOf, nameOf } from '../format/words';
+import { countOf } from '../format/words';
 
 const linkOf = (product: ProductSummary) => `/products/${product.id}`;
 
@@ -33,7 +33,7 @@ const columns: DataTableColumn<ProductSummary>[] = [
     accessor: 'category',
     title: 'Category',
     noWrap: true,
-    render: (product) => nameOf(product.category) || '–',
+    render: (product) => product.category || '–',
   },
   {
     accessor: 'price',

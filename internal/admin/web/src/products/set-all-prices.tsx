@@ -1,20 +1,21 @@
 import { Button, Popover, Stack, TextInput } from '@mantine/core';
 import { type SubmitEvent, useState } from 'react';
-import type { Variant } from '../api/types';
+import type { Product } from '../api/types';
 import { parseMoney } from '../format/money';
+import { currencyOf } from './draft';
 import type { ProductForm } from './use-product-form';
 
 /** Writes one price into the fields of all variants; nothing is saved before the form is. */
-export function SetAllPrices({ variants, form }: { variants: Variant[]; form: ProductForm }) {
+export function SetAllPrices({ product, form }: { product: Product; form: ProductForm }) {
   const [opened, setOpened] = useState(false);
   const [text, setText] = useState('');
-  const currency = variants[0]?.price.currency ?? '';
+  const currency = currencyOf(product);
   const valid = parseMoney(text, currency) !== null;
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (!valid) return;
     form.editPrices(
-      variants.map((v) => v.id),
+      product.variants.map((v) => v.id),
       { price: text.trim() },
     );
     setOpened(false);
@@ -47,7 +48,7 @@ export function SetAllPrices({ variants, form }: { variants: Variant[]; form: Pr
               }}
             />
             <Button type="submit" size="xs" disabled={!valid}>
-              Apply to {variants.length} variants
+              Apply to {product.variants.length} variants
             </Button>
           </Stack>
         </form>

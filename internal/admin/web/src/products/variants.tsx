@@ -8,7 +8,7 @@ import { Card } from '../components/card';
 import { exponentOf } from '../format/money';
 import { countOf, optionText } from '../format/words';
 import { AdjustStock } from './adjust-stock';
-import { priceErrors, priceTexts } from './draft';
+import { currencyOf, priceErrors, priceTexts } from './draft';
 import classes from './product.module.css';
 import { SetAllPrices } from './set-all-prices';
 import type { ProductForm } from './use-product-form';
@@ -33,7 +33,7 @@ export function Variants({ product, form }: VariantsProps) {
             <Text size="sm" c="dimmed">
               {countOf(product.variants.length, 'variant')}
             </Text>
-            <SetAllPrices variants={product.variants} form={form} />
+            <SetAllPrices product={product} form={form} />
           </Group>
         )
       }
@@ -57,7 +57,7 @@ export function Variants({ product, form }: VariantsProps) {
 type WithAdjust = VariantsProps & { onAdjust: (variant: Variant) => void };
 
 function VariantTable({ product, form, onAdjust }: WithAdjust) {
-  const currency = product.variants[0]?.price.currency ?? '';
+  const currency = currencyOf(product);
   const columns: DataTableColumn<Variant>[] = [
     { accessor: 'sku', title: 'Variant', render: (variant) => <Name variant={variant} /> },
     {
@@ -155,17 +155,20 @@ interface PriceFieldProps {
 function PriceField({ variant, form, field, labelled = false }: PriceFieldProps) {
   // Prices are shown as the form's base has them, so that typing and the marks of a conflict agree.
   const based = form.base.variants.find((v) => v.id === variant.id) ?? variant;
+  const currency = currencyOf(form.base);
   const label = field === 'price' ? 'Price' : 'Compare at';
   return (
     <TextInput
       size="xs"
       label={labelled ? label : undefined}
       aria-label={`${label} of ${optionText(variant.options) || variant.sku}`}
-      inputMode={exponentOf(variant.price.currency) === 0 ? 'numeric' : 'decimal'}
+      inputMode={exponentOf(currency) === 0 ? 'numeric' : 'decimal'}
       placeholder={field === 'compareAt' ? 'None' : undefined}
       className="figures"
+      // Without any price nothing tells the currency.
+      disabled={currency === ''}
       value={priceTexts(based, form.edits)[field]}
-      error={priceErrors(based, form.edits)[field]}
+      error={priceErrors(based, currency, form.edits)[field]}
       onChange={(e) => {
         form.editPrices([variant.id], { [field]: e.currentTarget.value });
       }}
