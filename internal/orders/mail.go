@@ -53,9 +53,12 @@ func (s *Service) enqueueMails(ctx context.Context, tx pgx.Tx, batch []events.En
 		if o.Contact.Email == "" {
 			continue // erased in between
 		}
-		m, err := s.mailOf(env, o)
+		m, wanted, err := s.mailOf(env, o)
 		if err != nil {
 			return err
+		}
+		if !wanted {
+			continue
 		}
 		if err := s.mailer.Enqueue(ctx, tx, env.ID, m); err != nil {
 			return fmt.Errorf("queue mail for order %s: %w", o.ID, err)
@@ -64,7 +67,8 @@ func (s *Service) enqueueMails(ctx context.Context, tx pgx.Tx, batch []events.En
 	return nil
 }
 
-func (s *Service) mailOf(env events.Envelope, o *Order) (Mail, error) {
+// mailOf writes the mail of an event; wanted is false for one that the shopper need not hear of.
+func (s *Service) mailOf(env events.Envelope, o *Order) (m Mail, wanted bool, err error) {
 	kind := mailKinds[env.Type]
 	data := mailData{
 		Order: o, Shop: s.shopName, Name: firstName(o.Contact.Shipping.Name), Subject: fmt.Sprintf(kind.subject, o.describe()),
@@ -74,13 +78,16 @@ func (s *Service) mailOf(env events.Envelope, o *Order) (Mail, error) {
 	case events.OrderCancelled{}.Type():
 		ev, err := events.Open[events.OrderCancelled](env)
 		if err != nil {
-			return Mail{}, broker.Unreadable(err)
+			return Mail{}, false, broker.Unreadable(err)
+		}
+		if ev.Reason == reasonReplaced {
+			return Mail{}, false, nil
 		}
 		data.Paid = ev.WasPaid
 	case events.OrderFulfilled{}.Type():
 		ev, err := events.Open[events.OrderFulfilled](env)
 		if err != nil {
-			return Mail{}, broker.Unreadable(err)
+			return Mail{}, false, broker.Unreadable(err)
 		}
 		for i, f := range o.Fulfilments {
 			if f.ID == ev.FulfilmentID {
@@ -90,10 +97,10 @@ func (s *Service) mailOf(env events.Envelope, o *Order) (Mail, error) {
 	}
 	var plain, rich bytes.Buffer
 	if err := textMails.ExecuteTemplate(&plain, kind.name+".txt", data); err != nil {
-		return Mail{}, err
+		return Mail{}, false, err
 	}
 	if err := htmlMails.ExecuteTemplate(&rich, kind.name+".html", data); err != nil {
-		return Mail{}, err
+		return Mail{}, false, err
 	}
-	return Mail{To: o.Contact.Email, Subject: data.Subject, Text: plain.String(), HTML: rich.String()}, nil
+	return Mail{To: o.Contact.Email, Subject: data.Subject, Text: plain.String(), HTML: rich.String()}, true, nil
 }

@@ -82,6 +82,9 @@ func (s *Service) complete(ctx context.Context, r CompleteRequest) (*Placed, err
 		if again != nil || err != nil {
 			return again, err
 		}
+		if c, _, err = s.loadForOrder(ctx, r.CartID); err != nil {
+			return nil, err
+		}
 	}
 	o, err := s.place(ctx, c, request, r.Access.actor())
 	if err != nil {
@@ -92,6 +95,9 @@ func (s *Service) complete(ctx context.Context, r CompleteRequest) (*Placed, err
 
 var errUnknownPayment = errs.New(errs.Invalid, "unknown_payment_method", "There is no such way to pay.").
 	WithFields(errs.Field{Pointer: "/payment", Code: "unknown_payment_method", Detail: "see the shop's payment methods"})
+
+// reasonReplaced is why an unpaid order ends whose cart is ordered anew. The shopper hears of the new one only.
+const reasonReplaced = "replaced by a newer order of the cart"
 
 // resume goes on with the order that the cart already became. It returns nothing when that order had to make room
 // for a new one.
@@ -133,7 +139,7 @@ func (s *Service) resume(ctx context.Context, c *storedCart, open *openOrder, re
 			return s.pay(ctx, o, r)
 		}
 	}
-	if _, err := s.cancel(ctx, o, "the cart changed", r.Access.actor()); err != nil {
+	if _, err := s.cancel(ctx, o, reasonReplaced, r.Access.actor()); err != nil {
 		return nil, err
 	}
 	return nil, nil
