@@ -67,13 +67,14 @@ type ImportOptions struct {
 	// import. Nil is not to know.
 	Refused func(BadRow) error
 	Warned  func(line int64, sku string, p RowProblem) error
-	// Checkpoint hears how far the source is done for good. An error ends the import. Nil is not to know.
-	Checkpoint func(end int64, r ImportReport) error
+	// Checkpoint hears how far the source is done for good: the Line and End of a row before which, and with which,
+	// nothing is left to do. An error ends the import. Nil is not to know.
+	Checkpoint func(line, end int64, r ImportReport) error
 }
 
 // ImportReport counts what became of the rows.
 type ImportReport struct {
-	Rows     int64 `json:"rows"`     // read
+	Rows     int64 `json:"rows"`
 	Products int64 `json:"products"` // imported, also those that were as the row says
 	Variants int64 `json:"variants"` // of them
 	Refused  int64 `json:"refused"`  // rows that were not imported
@@ -82,9 +83,10 @@ type ImportReport struct {
 
 const (
 	// importBatch is how many products are written at once, importBatchVariants how many variants they may have
-	// together: it bounds the size of a transaction, whatever the products are like.
+	// together unless one has more. It bounds a transaction, and lets the events of a product's prices and stock
+	// travel in one batch of the relay, so that the product is rendered once for all of them.
 	importBatch         = 200
-	importBatchVariants = 2 * catalog.MaxVariants
+	importBatchVariants = 160
 )
 
 // Import writes the rows that next returns, until io.EOF: products, then their prices, then their stock, in batches.
@@ -95,10 +97,10 @@ func (s *Shop) Import(ctx context.Context, next func() (ImportRow, error), o Imp
 		o.Reason = "import"
 	}
 	im := &importer{shop: s, ImportOptions: o, skus: map[string]bool{}}
-	for {
+	for ctx.Err() == nil {
 		row, err := next()
 		if errors.Is(err, io.EOF) {
-			break
+			return im.report, im.flush(ctx)
 		}
 		var bad *BadRow
 		switch {
@@ -108,7 +110,6 @@ func (s *Shop) Import(ctx context.Context, next func() (ImportRow, error), o Imp
 		default:
 			bad = row.check()
 		}
-		im.report.Rows++
 		if bad != nil {
 			err = im.refuse(*bad)
 		} else {
@@ -118,7 +119,7 @@ func (s *Shop) Import(ctx context.Context, next func() (ImportRow, error), o Imp
 			return im.report, err
 		}
 	}
-	return im.report, im.flush(ctx)
+	return im.report, ctx.Err()
 }
 
 // importer gathers rows and writes them in batches.
@@ -129,7 +130,8 @@ type importer struct {
 	batch    []ImportRow
 	variants int
 	skus     map[string]bool // of the batch
-	end      int64           // of the last row seen
+	line     int64           // of the last row that is in the batch, or refused
+	end      int64           // of the same
 }
 
 func (im *importer) add(ctx context.Context, row ImportRow) error {
@@ -148,7 +150,7 @@ func (im *importer) add(ctx context.Context, row ImportRow) error {
 	}
 	im.batch = append(im.batch, row)
 	im.variants += len(row.Product.Variants)
-	im.end = row.End
+	im.line, im.end = row.Line, row.End
 	if len(im.batch) >= importBatch {
 		return im.flush(ctx)
 	}
@@ -156,8 +158,9 @@ func (im *importer) add(ctx context.Context, row ImportRow) error {
 }
 
 func (im *importer) refuse(bad BadRow) error {
+	im.report.Rows++
 	im.report.Refused++
-	im.end = max(im.end, bad.End)
+	im.line, im.end = max(im.line, bad.Line), max(im.end, bad.End)
 	if im.Refused == nil {
 		return nil
 	}
@@ -187,7 +190,7 @@ func (im *importer) flush(ctx context.Context) error {
 	if im.Checkpoint == nil {
 		return nil
 	}
-	return im.Checkpoint(im.end, im.report)
+	return im.Checkpoint(im.line, im.end, im.report)
 }
 
 func (im *importer) write(ctx context.Context, rows []ImportRow) error {
@@ -200,6 +203,7 @@ func (im *importer) write(ctx context.Context, rows []ImportRow) error {
 		}
 	}
 	for _, row := range rows {
+		im.report.Rows++
 		im.report.Products++
 		im.report.Variants += int64(len(row.Product.Variants))
 		for _, w := range row.Warnings {

@@ -21,9 +21,6 @@ const (
 	samplePast      = 365 * 24 * time.Hour
 	// sampleBatch is how many orders are written at once.
 	sampleBatch = 500
-	// demoCustomer is which of the sample's customers has the account that everybody may sign in to: one who bought
-	// several times, also lately.
-	demoCustomer = 41
 )
 
 // The sample shop in the audit log: begun once, at the time that its past leads up to, and finished once.

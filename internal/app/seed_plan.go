@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,9 @@ type seedPlan struct {
 	defaults map[string]string       // product SKU → SKU of its default variant, which names it in the shop
 	prices   map[string]money.Amount // variant SKU → price in currency
 	made     map[string]time.Time    // product SKU → when it came into the shop
+	arrived  map[string]time.Time    // the same of the new arrivals alone
 	joined   []time.Time             // customer → when they opened their account
+	demo     int                     // the customer whose account everybody may sign in to
 }
 
 func newSeedPlan(at time.Time, currency money.Currency) (*seedPlan, error) {
@@ -57,55 +60,113 @@ func newSeedPlan(at time.Time, currency money.Currency) (*seedPlan, error) {
 			}
 		}
 	}
-	past, err := sample.Orders(sample.OrderPlan{Seed: sampleSeed, Count: sampleOrders, Customers: sampleCustomers, From: at.Add(-samplePast), To: at})
-	if err != nil {
+	p.date()
+	if err := p.recall(owners); err != nil {
 		return nil, err
 	}
-	p.orders = slices.Collect(past)
-	return p, p.date(owners)
+	p.demo = p.chooseDemo()
+	return p, p.dateBack(owners)
 }
 
-// date spreads products and accounts over the past year, each before it is first heard of: sold, reviewed, used.
-func (p *seedPlan) date(owners map[string]string) error {
+// chooseDemo returns the customer who bought last of those who did so several times, and not so often that they seem
+// to live here.
+func (p *seedPlan) chooseDemo() int {
+	const few, many = 4, 12
+	bought := make([]int, len(p.customers))
+	for _, o := range p.orders {
+		if !o.Guest {
+			bought[o.Customer]++
+		}
+	}
+	for _, o := range slices.Backward(p.orders) {
+		if n := bought[o.Customer]; !o.Guest && n >= few && n <= many {
+			return o.Customer
+		}
+	}
+	return 0
+}
+
+// newArrivals is the collection of what came last.
+const newArrivals = "New Arrivals"
+
+// date spreads products and accounts over the past year, the new arrivals over its last quarter.
+func (p *seedPlan) date() {
+	const quarter = samplePast / 4
 	p.made, p.joined = map[string]time.Time{}, make([]time.Time, len(p.customers))
 	for _, product := range p.products {
-		p.made[product.SKU] = p.at.Add(-spread("product/" + product.SKU))
+		age := quarter + spread("product/"+product.SKU, samplePast-quarter)
+		if slices.Contains(product.Collections, newArrivals) {
+			age = spread("product/"+product.SKU, quarter)
+		}
+		p.made[product.SKU] = p.at.Add(-age)
 	}
 	for i, c := range p.customers {
-		p.joined[i] = p.at.Add(-spread("customer/" + c.Email))
+		p.joined[i] = p.at.Add(-spread("customer/"+c.Email, samplePast))
 	}
-	before := func(have, first time.Time, by time.Duration) time.Time {
+	p.arrived = maps.Clone(p.made)
+	maps.DeleteFunc(p.arrived, func(_ string, made time.Time) bool { return p.at.Sub(made) >= quarter })
+}
+
+// recall makes the orders up. Those of new arrivals before they came did not happen: so many more are made up.
+func (p *seedPlan) recall(owners map[string]string) error {
+	all, err := sample.Orders(sample.OrderPlan{
+		Seed: sampleSeed, Count: sampleOrders * 13 / 10, Customers: sampleCustomers, From: p.at.Add(-samplePast), To: p.at,
+	})
+	if err != nil {
+		return err
+	}
+	for o := range all {
+		tooEarly := func(l sample.Line) bool { return o.PlacedAt.Before(p.arrived[owners[l.SKU]]) }
+		if !slices.ContainsFunc(o.Lines, tooEarly) {
+			p.orders = append(p.orders, o)
+		}
+	}
+	p.orders = p.orders[max(0, len(p.orders)-sampleOrders):]
+	return nil
+}
+
+// dateBack makes sure that products and accounts are there before they are first heard of: sold, reviewed, used.
+func (p *seedPlan) dateBack(owners map[string]string) error {
+	back := func(have, first time.Time, by time.Duration) time.Time {
 		if first = first.Add(-by); first.Before(have) {
 			return first
 		}
 		return have
 	}
 	for _, o := range p.orders {
-		p.joined[o.Customer] = before(p.joined[o.Customer], o.PlacedAt, 10*time.Minute)
+		p.joined[o.Customer] = back(p.joined[o.Customer], o.PlacedAt, 10*time.Minute)
 		for _, l := range o.Lines {
-			product := owners[l.SKU]
-			p.made[product] = before(p.made[product], o.PlacedAt, 36*time.Hour)
+			if product := owners[l.SKU]; p.arrived[product].IsZero() {
+				p.made[product] = back(p.made[product], o.PlacedAt, 36*time.Hour)
+			}
 		}
 	}
 	for r, err := range sample.Reviews() {
 		if err != nil {
 			return fmt.Errorf("read the sample: %w", err)
 		}
-		if made, ok := p.made[r.SKU]; ok {
-			p.made[r.SKU] = before(made, p.reviewed(r), 7*24*time.Hour)
+		if made, ok := p.made[r.SKU]; ok && p.arrived[r.SKU].IsZero() {
+			p.made[r.SKU] = back(made, p.reviewed(r), 7*24*time.Hour)
 		}
 	}
 	return nil
 }
 
-// spread is a time within samplePast that always belongs to the same name.
-func spread(name string) time.Duration {
+// spread is a time from zero up to most that always belongs to the same name.
+func spread(name string, most time.Duration) time.Duration {
 	h := fnv.New64a()
 	h.Write([]byte(name)) //nolint:errcheck // a hash never fails to write
-	return time.Duration(h.Sum64() % uint64(samplePast)).Truncate(time.Second)
+	return time.Duration(h.Sum64() % uint64(most)).Truncate(time.Second)
 }
 
-func (p *seedPlan) reviewed(r sample.Review) time.Time { return p.at.AddDate(0, 0, -r.DaysAgo) }
+// reviewed is when a review was written; of a new arrival, not before it came.
+func (p *seedPlan) reviewed(r sample.Review) time.Time {
+	at := p.at.AddDate(0, 0, -r.DaysAgo)
+	if came := p.arrived[r.SKU]; at.Before(came) {
+		return came.Add(spread(r.Author+r.Title, p.at.Sub(came)))
+	}
+	return at
+}
 
 // rows yields the products as rows of an import.
 func (p *seedPlan) rows() func() (ImportRow, error) {
@@ -166,9 +227,13 @@ func pricesOf(v sample.Variant) []ImportPrice {
 
 // The sample's prices are in dollars. Those in euros are made at a fixed rate of 0.92, which is no exchange rate of
 // any day, and rounded to the nearest amount that ends in .90, .95 or .99, the lower one of two that are as near.
+// What costs nothing costs nothing.
 const euroNum, euroDen = 92, 100
 
 func inEuros(dollars money.Amount) money.Amount {
+	if dollars.IsZero() {
+		return money.New(0, eur)
+	}
 	exact := money.New(dollars.Minor, eur).Share(euroNum, euroDen)
 	best := int64(90)
 	for whole := max(exact.Minor/100-1, 0); whole <= exact.Minor/100+1; whole++ {
@@ -216,7 +281,7 @@ func (p *seedPlan) popularity() map[string]float64 {
 
 // email is where a customer is written to.
 func (p *seedPlan) email(customer int) string {
-	if customer == demoCustomer {
+	if customer == p.demo {
 		return demoCustomerEmail
 	}
 	return p.customers[customer].Email
@@ -232,7 +297,7 @@ func (p *seedPlan) accounts() []users.ImportedCustomer {
 				Name: c.Name, Line1: a.Line1, Line2: a.Line2, City: a.City, Region: a.Region, PostalCode: a.PostalCode, Country: a.Country, Phone: a.Phone,
 			},
 		}
-		if i == demoCustomer {
+		if i == p.demo {
 			list[i].Password = demoCustomerPassword
 		}
 	}
