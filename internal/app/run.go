@@ -375,6 +375,10 @@ func (p Program) toolConfig(data string) (config.Config, string, error) {
 	if data == "" {
 		data = cfg.Shop.DataDir
 	}
+	if cfg.HTTP.BaseURL == nil {
+		_, port, _ := net.SplitHostPort(cfg.HTTP.Addr) // checked by the configuration
+		cfg.HTTP.BaseURL = &url.URL{Scheme: "http", Host: net.JoinHostPort("localhost", port)}
+	}
 	return cfg, data, err
 }
 
