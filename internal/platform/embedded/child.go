@@ -16,7 +16,7 @@ const childArgument = "__embedded-postgres"
 
 // childSpec is the first line of the child's standard input.
 type childSpec struct {
-	UID, GID   int // who to become; -1 to stay
+	UID, GID   int // who the keeper and PostgreSQL run as; -1 for the user we are
 	Home       string
 	Cache      string
 	Password   string
@@ -84,11 +84,9 @@ func quitSignal(input io.Reader) <-chan struct{} {
 	return quit
 }
 
-// keep runs the database from its preparation to its end.
+// keep runs the database from its preparation to its end. It never runs as root: PostgreSQL refuses to, and the programs
+// that make and run it come from a download.
 func keep(spec childSpec, say func(message), quit <-chan struct{}) error {
-	if err := become(spec.UID, spec.GID); err != nil {
-		return err
-	}
 	c := &cluster{spec: spec, say: say, quit: quit}
 	if err := c.takeHome(); err != nil {
 		return err
@@ -110,22 +108,4 @@ func keep(spec childSpec, say func(message), quit <-chan struct{}) error {
 	case <-server.done:
 		return fmt.Errorf("the database ended by itself: %w\n%s", server.err, c.logTail())
 	}
-}
-
-// become gives up root for good. PostgreSQL refuses to run as root, and the programs that make and run it come from a
-// download.
-func become(uid, gid int) error {
-	if uid < 0 {
-		return nil
-	}
-	if err := syscall.Setgroups(nil); err != nil {
-		return fmt.Errorf("drop root's groups: %w", err)
-	}
-	if err := syscall.Setgid(gid); err != nil {
-		return fmt.Errorf("become group %d: %w", gid, err)
-	}
-	if err := syscall.Setuid(uid); err != nil {
-		return fmt.Errorf("become user %d: %w", uid, err)
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -115,6 +116,12 @@ func spawn(spec childSpec) (*Postgres, <-chan message, error) {
 	child.Dir = "/"
 	child.Stderr = os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if spec.UID >= 0 {
+		// Root is given up before the keeper runs, so that it never has any. Its user need not be able to get to this
+		// program's directory, as long as the program itself may be run by everybody.
+		child.Path = executable(self)
+		child.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(spec.UID), Gid: uint32(spec.GID)} //nolint:gosec // both are ids of users
+	}
 	stdin, err := child.StdinPipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("start the database: %w", err)
@@ -124,6 +131,9 @@ func spawn(spec childSpec) (*Postgres, <-chan message, error) {
 		return nil, nil, fmt.Errorf("start the database: %w", err)
 	}
 	if err := child.Start(); err != nil {
+		if spec.UID >= 0 && errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: as root, shopd runs PostgreSQL as user %d, who may not execute %s: allow it with chmod 755", err, spec.UID, self)
+		}
 		return nil, nil, fmt.Errorf("start the database: %w", err)
 	}
 	p := &Postgres{child: child, stdin: stdin, done: make(chan struct{})}

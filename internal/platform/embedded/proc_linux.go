@@ -6,3 +6,6 @@ import "syscall"
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
 }
+
+// executable is this program for a user who may not be able to walk to path.
+func executable(string) string { return "/proc/self/exe" }
