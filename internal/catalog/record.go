@@ -80,7 +80,28 @@ type span struct {
 	priced    bool
 }
 
-func (r *record) span(currency money.Currency) span {
+// currency is the one that the product is shown in: the shop's own where it has a price in it, else the first by name
+// that it has one in.
+func (r *record) currency(shop money.Currency) money.Currency {
+	var other money.Currency
+	for i := range r.Variants {
+		for c := range r.Variants[i].Offers {
+			if c == shop {
+				return shop
+			}
+			if other == "" || c < other {
+				other = c
+			}
+		}
+	}
+	if other == "" {
+		return shop
+	}
+	return other
+}
+
+func (r *record) span(shop money.Currency) span {
+	currency := r.currency(shop)
 	s := span{low: money.New(math.MaxInt64, currency), high: money.New(0, currency)}
 	for i := range r.Variants {
 		v := &r.Variants[i]
@@ -128,8 +149,8 @@ func (r *record) visible(currency money.Currency) bool {
 	return r.Status == Active && r.span(currency).priced
 }
 
-func (r *record) product(currency money.Currency, tree *tree) *Product {
-	s := r.span(currency)
+func (r *record) product(shop money.Currency, tree *tree) *Product {
+	currency, s := r.currency(shop), r.span(shop)
 	p := &Product{
 		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Description: r.Description, Brand: r.Brand, Price: s.low, PriceMax: s.high,
 		CompareAt: s.compareAt, InStock: s.inStock, Category: tree.reference(r.CategoryID), Images: r.Images, Options: r.Options,
