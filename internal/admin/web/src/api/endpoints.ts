@@ -1,5 +1,6 @@
 import { request } from './client';
 import { intents } from './idempotency';
+import { inOrder } from './variants';
 import type {
   Me,
   Money,
@@ -82,11 +83,15 @@ function wholeOrder(order: Order): Order {
 }
 
 function wholeProduct(product: Product): Product {
+  const options = filled(product.options);
   return {
     ...product,
     images: filled(product.images),
-    options: filled(product.options),
-    variants: filled(product.variants).map((v) => ({ ...v, options: filledMap(v.options) })),
+    options,
+    variants: inOrder(
+      filled(product.variants).map((v) => ({ ...v, options: filledMap(v.options) })),
+      options,
+    ),
   };
 }
 

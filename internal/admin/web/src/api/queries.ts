@@ -77,7 +77,19 @@ export function useOrders(filter: ListFilter) {
 }
 
 export function useOrder(id: string) {
-  return useQuery({ queryKey: keys.order(id), queryFn: ({ signal }) => api.order(id, signal) });
+  return useQuery({
+    queryKey: keys.order(id),
+    queryFn: ({ signal }) => api.order(id, signal),
+    refetchInterval: ({ state }) => (state.data && isSettling(state.data) ? 3_000 : false),
+  });
+}
+
+/** Whether money is still on its way: the gateway is being asked, or a cancelled order is being paid back. */
+function isSettling(order: Order): boolean {
+  return order.payments.some(
+    ({ status }) =>
+      status === 'sending' || status === 'unknown' || (order.status === 'cancelled' && status === 'captured'),
+  );
 }
 
 /** Changes an order, shows the one that came back and says done; lists and figures are read again. */

@@ -62,7 +62,8 @@ function Figures() {
   );
 }
 
-function Tiles({ data: { today, yesterday, to_fulfil: toFulfil, low_stock: lowStock } }: { data: Overview }) {
+function Tiles({ data }: { data: Overview }) {
+  const { today, yesterday, to_fulfil: toFulfil } = data;
   return (
     <SimpleGrid cols={{ base: 2, md: 4 }} spacing="md">
       <Tile
@@ -81,13 +82,16 @@ function Tiles({ data: { today, yesterday, to_fulfil: toFulfil, low_stock: lowSt
         note={toFulfil > 0 ? 'Paid and waiting' : 'All sent'}
         to="/orders?status=paid"
       />
-      <Tile
-        label="Low stock"
-        value={lowStock.length.toLocaleString()}
-        note={lowStock.length > 0 ? 'Variants to reorder' : 'Nothing runs out'}
-      />
+      <Tile label="Average order" value={averageOrder(data)} note="Last 30 days" />
     </SimpleGrid>
   );
+}
+
+/** What an order of the last 30 days was worth; a dash while there were none. */
+function averageOrder({ last_30_days: days, currency }: Overview): string {
+  const orders = days.reduce((sum, day) => sum + day.orders, 0);
+  const amount = days.reduce((sum, day) => sum + day.revenue.amount, 0);
+  return orders > 0 ? formatMoney({ amount: Math.round(amount / orders), currency }) : '–';
 }
 
 function MonthTotal({ data }: { data: Overview }) {
