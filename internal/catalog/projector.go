@@ -373,7 +373,8 @@ func (s *Service) documents(ctx context.Context, list []*record) ([]search.Docum
 	return docs, nil
 }
 
-// Reindex builds the search index anew beside the one in use and switches over; changes meanwhile go to both.
+// Reindex renders all products anew, builds the search index beside the one in use and switches over; changes
+// meanwhile go to both.
 // progress hears how many products are in it and how many there are.
 func (s *Service) Reindex(ctx context.Context, progress func(done, total int)) (err error) {
 	var total int
@@ -391,9 +392,9 @@ func (s *Service) Reindex(ctx context.Context, progress func(done, total int)) (
 	}()
 	last, done := "", 0
 	for {
-		list, err := records(ctx, s.db, fmt.Sprintf("p.id > $1 order by p.id limit %d", indexBatch), last)
+		list, err := s.renderAfter(ctx, last)
 		if err != nil {
-			return fmt.Errorf("read products: %w", err)
+			return fmt.Errorf("render products: %w", err)
 		}
 		if len(list) == 0 {
 			break
@@ -411,6 +412,35 @@ func (s *Service) Reindex(ctx context.Context, progress func(done, total int)) (
 		progress(done, max(total, done))
 	}
 	return rebuild.Commit(ctx)
+}
+
+const productsAfterSQL = `
+select id
+from catalog.products
+where id > $1
+order by id
+limit $2`
+
+// renderAfter renders the products that come after the given one, a batch of them, and returns them as they are then.
+func (s *Service) renderAfter(ctx context.Context, last string) ([]*record, error) {
+	rows, err := s.db.Query(ctx, productsAfterSQL, last, indexBatch)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[ProductID])
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	if err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) error {
+		_, err := s.render(ctx, tx, ids)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if err := s.invalidate(ctx, ids); err != nil {
+		s.log.WarnContext(ctx, "product cache not cleared", "error", err) // entries end by themselves
+	}
+	return records(ctx, s.db, "p.id = any($1::text[]) order by p.id", ids)
 }
 
 // EnsureIndexed rebuilds the search index when it was lost: it has nothing while the catalogue has products.
