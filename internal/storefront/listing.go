@@ -57,7 +57,8 @@ type listingBody struct {
 	Price      priceFilter
 	InStock    bool
 	ClearURL   string
-	Degraded   bool // the search engine does not answer: no filters
+	Degraded   bool // the search engine does not answer
+	Filters    bool // there is something to narrow down
 	QueryID    string
 	Popular    []card // to go on with when nothing was found
 }
@@ -296,6 +297,7 @@ func (s *Storefront) found(f filters, found *catalog.SearchResult) *listingBody 
 			Lowest: money.New(found.PriceMin, s.Currency).Decimal(), Most: money.New(found.PriceMax, s.Currency).Decimal(),
 		},
 	}
+	body.Filters = len(found.Items) > 0 || f.narrowed()
 	if found.CorrectedQuery != "" {
 		body.CorrectURL = f.with(func(c *filters) { c.text = found.CorrectedQuery }).url()
 	}
