@@ -171,7 +171,7 @@ func (s *Shop) openBroker(context.Context, Options) (err error) {
 	}
 	s.closers = append(s.closers, s.broker.Close)
 	s.relay, err = outbox.NewRelay(outbox.Config{
-		Pool: s.pools.relay, Publisher: s.broker, Log: s.log, Registerer: s.metrics(), Retention: s.Config.Timers.EventRetention, Now: s.now,
+		Pool: s.pools.relay, Publisher: tracedPublisher{s.broker, s.telemetry.Tracer("outbox")}, Log: s.log, Registerer: s.metrics(), Retention: s.Config.Timers.EventRetention, Now: s.now,
 	})
 	return err
 }
