@@ -193,6 +193,7 @@ type productBody struct {
 	Title       string            `json:"title"`
 	Description string            `json:"description"`
 	Brand       string            `json:"brand"`
+	Currency    money.Currency    `json:"currency" doc:"That prices are kept in."`
 	Status      catalog.Status    `json:"status"`
 	Version     int64             `json:"version"`
 	Category    *productCategory  `json:"category,omitempty"`
@@ -235,7 +236,7 @@ func (h handlers) productAnswer(ctx context.Context, p *catalog.AdminProduct) (*
 		stock[l.SKU] = sum
 	}
 	body := productBody{
-		ID: p.ID, Slug: p.Slug, Title: p.Title, Description: p.Description, Brand: p.Brand, Status: p.Status, Version: p.Version, Images: p.Images,
+		ID: p.ID, Slug: p.Slug, Title: p.Title, Description: p.Description, Brand: p.Brand, Currency: h.Currency, Status: p.Status, Version: p.Version, Images: p.Images,
 		Options: p.Options, Variants: make([]variantBody, len(p.AllVariants)),
 	}
 	if c := p.Category; c != nil {

@@ -37,11 +37,12 @@ func newStaffBody(m Staff) staffBody {
 func replyStaff(m Staff, err error) (*answer[staffBody], error) { return reply(newStaffBody(m), err) }
 
 type meStaffBody struct {
-	ID     StaffID  `json:"id"`
-	Email  Email    `json:"email"`
-	Name   string   `json:"name"`
-	Role   Role     `json:"role" enum:"owner,manager,support,viewer"`
-	Scopes []string `json:"scopes" nullable:"false" doc:"What the role may do."`
+	ID       StaffID  `json:"id"`
+	Email    Email    `json:"email"`
+	Name     string   `json:"name"`
+	Role     Role     `json:"role" enum:"owner,manager,support,viewer"`
+	Scopes   []string `json:"scopes" nullable:"false" doc:"What the role may do."`
+	ShopName string   `json:"shop_name"`
 }
 
 type cookieResponse struct {
@@ -157,7 +158,7 @@ func registerStaffSession(api *httpx.API, s *Service) {
 	me := adminRoute("admin-me", http.MethodGet, "/me", "The member of staff who is signed in", scopeSelf, 200)
 	httpx.Register(api, me, func(ctx context.Context, _ *struct{}) (*answer[meStaffBody], error) {
 		m, err := s.Staff(ctx, StaffID(httpx.PrincipalFrom(ctx).ID))
-		return reply(meStaffBody{ID: m.ID, Email: m.Email, Name: m.Name, Role: m.Role, Scopes: m.Role.Scopes()}, err)
+		return reply(meStaffBody{ID: m.ID, Email: m.Email, Name: m.Name, Role: m.Role, Scopes: m.Role.Scopes(), ShopName: s.config.ShopName}, err)
 	})
 }
 
