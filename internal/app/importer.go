@@ -41,15 +41,15 @@ type RowProblem struct {
 	Detail  string `json:"detail"`
 }
 
-// BadRow is the error of a row that cannot be imported. The import goes on after it.
-type BadRow struct {
+// RowError is the error of a row that cannot be imported. The import goes on after it.
+type RowError struct {
 	Line     int64
 	End      int64 // as in ImportRow
 	SKU      string
 	Problems []RowProblem
 }
 
-func (b *BadRow) Error() string {
+func (b *RowError) Error() string {
 	details := make([]string, len(b.Problems))
 	for i, p := range b.Problems {
 		details[i] = strings.TrimSpace(p.Pointer + " " + p.Detail)
@@ -65,7 +65,7 @@ type ImportOptions struct {
 	Reason string
 	// Refused hears of each row that is not imported, Warned of each that is not imported whole. An error ends the
 	// import. Nil is not to know.
-	Refused func(BadRow) error
+	Refused func(RowError) error
 	Warned  func(line int64, sku string, p RowProblem) error
 	// Checkpoint hears how far the source is done for good: the Line and End of a row before which, and with which,
 	// nothing is left to do. An error ends the import. Nil is not to know.
@@ -90,7 +90,7 @@ const (
 )
 
 // Import writes the rows that next returns, until io.EOF: products, then their prices, then their stock, in batches.
-// A *BadRow from next, and a row that is refused on the way, is reported and left out; any other error ends the
+// A *RowError from next, and a row that is refused on the way, is reported and left out; any other error ends the
 // import. Importing the same rows again changes nothing, so an import that was cut off is simply done again.
 func (s *Shop) Import(ctx context.Context, next func() (ImportRow, error), o ImportOptions) (ImportReport, error) {
 	if o.Reason == "" {
@@ -102,7 +102,7 @@ func (s *Shop) Import(ctx context.Context, next func() (ImportRow, error), o Imp
 		if errors.Is(err, io.EOF) {
 			return im.report, im.flush(ctx)
 		}
-		var bad *BadRow
+		var bad *RowError
 		switch {
 		case errors.As(err, &bad):
 		case err != nil:
@@ -157,7 +157,7 @@ func (im *importer) add(ctx context.Context, row ImportRow) error {
 	return nil
 }
 
-func (im *importer) refuse(bad BadRow) error {
+func (im *importer) refuse(bad RowError) error {
 	im.report.Rows++
 	im.report.Refused++
 	im.line, im.end = max(im.line, bad.Line), max(im.end, bad.End)
@@ -262,8 +262,8 @@ func rowFault(err error) bool {
 	return false
 }
 
-func (r *ImportRow) refused(err error) BadRow {
-	return BadRow{Line: r.Line, End: r.End, SKU: r.Product.SKU, Problems: problemsOf(err)}
+func (r *ImportRow) refused(err error) RowError {
+	return RowError{Line: r.Line, End: r.End, SKU: r.Product.SKU, Problems: problemsOf(err)}
 }
 
 // problemsOf spells an error out for the person whose row it is.
@@ -286,7 +286,7 @@ func problemsOf(err error) []RowProblem {
 const maxOnHand = 1_000_000_000
 
 // check returns everything wrong with the row that can be known without the database; nil when it is fine.
-func (r *ImportRow) check() *BadRow {
+func (r *ImportRow) check() *RowError {
 	var problems []RowProblem
 	if err := r.Product.Check(); err != nil {
 		problems = problemsOf(err)
@@ -302,7 +302,7 @@ func (r *ImportRow) check() *BadRow {
 	if problems == nil {
 		return nil
 	}
-	return &BadRow{Line: r.Line, End: r.End, SKU: r.Product.SKU, Problems: problems}
+	return &RowError{Line: r.Line, End: r.End, SKU: r.Product.SKU, Problems: problems}
 }
 
 func (p ImportPrice) check() []RowProblem {

@@ -135,7 +135,7 @@ func (s *Shop) openImport(ctx context.Context, f ImportFile) (_ *importRun, err 
 
 // openErrors opens the report of errors behind those of lines that are done: the others come again.
 func (r *importRun) openErrors() (err error) {
-	if r.errors, err = os.OpenFile(r.Path+errorsEnding, os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
+	if r.errors, err = os.OpenFile(r.Path+errorsEnding, os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
 	info, err := r.errors.Stat()
@@ -175,7 +175,8 @@ func (f *ImportFile) findState(fresh importState) (found importState, err error)
 	if err != nil {
 		return fresh, err
 	}
-	if json.Unmarshal(body, &found) != nil || found.Shop != fresh.Shop || found.Size != fresh.Size || !found.Modified.Equal(fresh.Modified) {
+	readable := json.Unmarshal(body, &found) == nil
+	if !readable || found.Shop != fresh.Shop || found.Size != fresh.Size || !found.Modified.Equal(fresh.Modified) {
 		return fresh, nil // that was something else
 	}
 	return found, nil
@@ -189,7 +190,7 @@ type importError struct {
 	RowProblem
 }
 
-func (r *importRun) refused(bad BadRow) error {
+func (r *importRun) refused(bad RowError) error {
 	for _, p := range bad.Problems {
 		if err := r.report(importError{bad.Line, bad.SKU, "error", p}); err != nil {
 			return err

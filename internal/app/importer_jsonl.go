@@ -28,7 +28,7 @@ type jsonlReader struct {
 	pictures *pictureImporter
 }
 
-// next returns the next product, a *BadRow for a line that is none, and io.EOF at the end. Empty lines are passed
+// next returns the next product, a *RowError for a line that is none, and io.EOF at the end. Empty lines are passed
 // over.
 func (r *jsonlReader) next() (ImportRow, error) {
 	for {
@@ -77,8 +77,8 @@ func (r *jsonlReader) read() ([]byte, error) {
 	}
 }
 
-func (r *jsonlReader) bad(sku string, problems ...RowProblem) *BadRow {
-	return &BadRow{Line: r.line, End: r.offset, SKU: sku, Problems: problems}
+func (r *jsonlReader) bad(sku string, problems ...RowProblem) *RowError {
+	return &RowError{Line: r.line, End: r.offset, SKU: sku, Problems: problems}
 }
 
 func (r *jsonlReader) row(text []byte) (ImportRow, error) {
@@ -115,7 +115,7 @@ func (r *jsonlReader) addPictures(row *ImportRow, p jsonlProduct) (problems []Ro
 			return nil
 		}
 		image, err := r.pictures.take(source, p.Title)
-		var problem *pictureProblem
+		var problem *pictureError
 		if errors.As(err, &problem) {
 			problem.Pointer = pointer
 			if problem.optional {

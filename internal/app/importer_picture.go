@@ -21,36 +21,36 @@ type pictureImporter struct {
 	dryRun bool
 }
 
-// pictureProblem is why a picture of a row is not taken. Without an optional one the row can be imported.
-type pictureProblem struct {
+// pictureError is why a picture of a row is not taken. Without an optional one the row can be imported.
+type pictureError struct {
 	RowProblem
 	optional bool
 }
 
-func (p *pictureProblem) Error() string { return p.Detail }
+func (p *pictureError) Error() string { return p.Detail }
 
-// take returns the picture that source names, a *pictureProblem without a pointer for one that cannot be taken, or an
+// take returns the picture that source names, a *pictureError without a pointer for one that cannot be taken, or an
 // error of the shop.
 func (p *pictureImporter) take(source, alt string) (catalog.Image, error) {
 	if scheme, _, isURL := strings.Cut(source, "://"); isURL {
-		return catalog.Image{}, &pictureProblem{RowProblem{
+		return catalog.Image{}, &pictureError{RowProblem{
 			Code: "picture_not_downloaded", Detail: "Pictures are not fetched by " + scheme + ". Put the file beside the import and name its path.",
 		}, true}
 	}
 	data, err := p.read(source)
 	if errors.Is(err, fs.ErrNotExist) {
-		return catalog.Image{}, &pictureProblem{RowProblem{Code: "picture_not_found", Detail: "There is no file " + source + "."}, false}
+		return catalog.Image{}, &pictureError{RowProblem{Code: "picture_not_found", Detail: "There is no file " + source + "."}, false}
 	}
 	if err != nil {
-		return catalog.Image{}, &pictureProblem{RowProblem{Code: "picture_not_readable", Detail: err.Error()}, false}
+		return catalog.Image{}, &pictureError{RowProblem{Code: "picture_not_readable", Detail: err.Error()}, false}
 	}
 	info, err := imaging.Inspect(data)
 	if err != nil {
-		return catalog.Image{}, &pictureProblem{problemsOf(err)[0], false}
+		return catalog.Image{}, &pictureError{problemsOf(err)[0], false}
 	}
 	colour, err := imaging.DominantColour(data)
 	if err != nil {
-		return catalog.Image{}, &pictureProblem{problemsOf(err)[0], false}
+		return catalog.Image{}, &pictureError{problemsOf(err)[0], false}
 	}
 	name := pictureName(data, info.ContentType)
 	if err := p.keep(name, data); err != nil {

@@ -89,7 +89,7 @@ func (s *Shop) seedTime(ctx context.Context) (at time.Time, finished bool, err e
 // seedCatalogue writes products with prices and stock, then their reviews and how much they are wanted.
 func (s *Shop) seedCatalogue(ctx context.Context, plan *seedPlan, progress func(string)) error {
 	progress(fmt.Sprintf("Putting %d products on the shelves", len(plan.products)))
-	refused := func(bad BadRow) error { return &bad }
+	refused := func(bad RowError) error { return &bad }
 	if _, err := s.Import(ctx, plan.rows(), ImportOptions{Reason: "sample shop", Refused: refused}); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -133,7 +132,7 @@ func TestSeed(t *testing.T) {
 	}
 	indexed, err := b.engine.Count(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 253, indexed)
+	require.Equal(t, 253, indexed)
 
 	t.Run("the shop looks alive", func(t *testing.T) {
 		count := func(where string) int64 { return b.number(t, "select count(*) from "+where) }
@@ -213,7 +212,7 @@ func TestSeedIsFinishedAfterACrash(t *testing.T) {
 				kill()
 			}
 		})
-		require.ErrorIs(t, err, context.Canceled, fmt.Sprintf("stopped at step %d", crash))
+		require.ErrorIs(t, err, context.Canceled, "stopped at step %d", crash)
 	}
 	seed(t, b)
 	requireSeeded(t, b)
