@@ -26,7 +26,7 @@ func (s *Storefront) account(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, next, err := s.Orders.CustomerOrders(r.Context(), string(customer.ID), r.URL.Query().Get("after"), ordersPerPage)
+	list, next, err := s.Orders.CustomerOrders(r.Context(), string(customer.ID), r.Form.Get("after"), ordersPerPage)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (s *Storefront) account(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Storefront) accountOrder(w http.ResponseWriter, r *http.Request) error {
-	return s.showOrder(w, r, orders.ID(chi.URLParam(r, "id")), true)
+	return s.showOrder(w, r, http.StatusOK, orders.ID(chi.URLParam(r, "id")), true, "")
 }
 
 // signBody is a form of somebody who is not signed in.
@@ -82,7 +82,7 @@ func (s *Storefront) showSign(w http.ResponseWriter, r *http.Request, status int
 
 func (s *Storefront) login(w http.ResponseWriter, r *http.Request) error {
 	f := readForm(r, "email")
-	f.email("email")
+	f.checkEmail()
 	if r.PostForm.Get("password") == "" {
 		f.wrong("password", "Enter your password.")
 	}
@@ -99,7 +99,7 @@ func (s *Storefront) login(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Storefront) register(w http.ResponseWriter, r *http.Request) error {
 	f := readForm(r, "email", "name")
-	f.email("email")
+	f.checkEmail()
 	f.limit("name", 120)
 	password := r.PostForm.Get("password")
 	if password == "" {
@@ -144,13 +144,14 @@ func (s *Storefront) logout(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.signOut(w)
 	s.forgetCart(w)
+	s.setCookie(w, ordersCookie, "", 0) // whoever uses this browser next is somebody else
 	s.leaveNotice(w, "signed-out")
 	return redirect(w, r, "/account/login")
 }
 
 func (s *Storefront) requestReset(w http.ResponseWriter, r *http.Request) error {
 	f := readForm(r, "email")
-	f.email("email")
+	f.checkEmail()
 	if !f.ok() {
 		return s.showSign(w, r, http.StatusUnprocessableEntity, "reset", "Forgotten password", f, nil)
 	}
@@ -164,7 +165,7 @@ func (s *Storefront) requestReset(w http.ResponseWriter, r *http.Request) error 
 // resetConfirmForm is the page behind the link in the mail.
 func (s *Storefront) resetConfirmForm(w http.ResponseWriter, r *http.Request) error {
 	f := newForm()
-	f.Values["token"] = r.URL.Query().Get("token")
+	f.Values["token"] = r.Form.Get("token")
 	return s.showSign(w, r, http.StatusOK, "reset-confirm", "Choose a new password", f, nil)
 }
 
@@ -193,7 +194,7 @@ type linkBody struct {
 func (s *Storefront) linkPage(b linkBody) pageHandler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		b.Form = newForm()
-		b.Form.Values["token"] = r.URL.Query().Get("token")
+		b.Form.Values["token"] = r.Form.Get("token")
 		b.To = r.URL.Path
 		return s.show(w, r, http.StatusOK, "link", forOne, head{Title: b.Title}, b)
 	}

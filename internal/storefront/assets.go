@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func loadAssets() (*assets, error) {
 		if !ok {
 			return fmt.Errorf("storefront: no media type for asset %s", name)
 		}
-		fmt.Fprintf(sum, "%s\x00%d\x00", name, len(data))
+		sum.Write([]byte(name + "\x00" + strconv.Itoa(len(data)) + "\x00"))
 		sum.Write(data)
 		a.files[strings.TrimPrefix(name, "assets/")] = asset{contentType: contentType, plain: data, gzipped: gzipped(contentType, data)}
 		return nil

@@ -61,7 +61,7 @@ func (b *checkoutBody) MethodID() string {
 }
 
 func (s *Storefront) checkout(w http.ResponseWriter, r *http.Request) error {
-	return s.showCheckout(w, r, http.StatusOK, r.URL.Query().Get("edit"), nil, nil)
+	return s.showCheckout(w, r, http.StatusOK, r.Form.Get("edit"), nil, nil)
 }
 
 // showCheckout shows the checkout at the section that is next, or at edit. typed is a contact form that was refused.
@@ -147,7 +147,7 @@ func (s *Storefront) prefill(r *http.Request, cart *orders.Cart, customerID stri
 
 func (s *Storefront) saveContact(w http.ResponseWriter, r *http.Request) error {
 	f, shipping := readAddress(r, "email")
-	f.email("email")
+	f.checkEmail()
 	if !f.ok() {
 		return s.showCheckout(w, r, http.StatusUnprocessableEntity, stepContact, f, nil)
 	}
@@ -248,6 +248,8 @@ func (s *Storefront) notPlaced(w http.ResponseWriter, r *http.Request, err error
 		alert.Title = "This way to pay is not available right now"
 	case errors.Is(err, orders.ErrPriceChanged):
 		alert.Title, alert.AcceptPrices = "A price has changed", true
+	case errors.Is(err, orders.ErrAlreadyPaid):
+		return s.toOrderOfCart(w, r)
 	case errors.Is(err, orders.ErrOutOfStock):
 		return s.showCart(w, r, statusOf(err), e.Detail)
 	case e.Kind == errs.NotFound:
@@ -258,6 +260,19 @@ func (s *Storefront) notPlaced(w http.ResponseWriter, r *http.Request, err error
 		return err
 	}
 	return s.showCheckout(w, r, statusOf(err), "", nil, alert)
+}
+
+// toOrderOfCart leads to the order that the shopper's cart has become, maybe in another window.
+func (s *Storefront) toOrderOfCart(w http.ResponseWriter, r *http.Request) error {
+	access, err := s.access(w, r, "")
+	if err != nil {
+		return err
+	}
+	cart, err := s.Orders.Cart(r.Context(), mustCart(r).ID, access)
+	if err != nil {
+		return err
+	}
+	return redirect(w, r, orderPath(cart.OrderID))
 }
 
 // paymentMethod finds the way to pay that the form names among those that are set up.

@@ -74,11 +74,11 @@ func (f *form) limit(field string, n int) {
 	}
 }
 
-// email checks the shape of an address; whether it exists is found out by writing to it.
-func (f *form) email(field string) {
-	a, err := mail.ParseAddress(f.Values[field])
-	if err != nil || a.Address != f.Values[field] || !strings.Contains(a.Address[strings.LastIndexByte(a.Address, '@')+1:], ".") {
-		f.wrong(field, "Enter an e-mail address such as name@example.com.")
+// checkEmail checks the shape of the field email; whether the address exists is found out by writing to it.
+func (f *form) checkEmail() {
+	a, err := mail.ParseAddress(f.Values["email"])
+	if err != nil || a.Address != f.Values["email"] || !strings.Contains(a.Address[strings.LastIndexByte(a.Address, '@')+1:], ".") {
+		f.wrong("email", "Enter an e-mail address such as name@example.com.")
 	}
 }
 

@@ -98,7 +98,7 @@ type filters struct {
 }
 
 func readFilters(r *http.Request) filters {
-	q := r.URL.Query()
+	q := r.Form
 	f := filters{
 		path: r.URL.Path, text: truncate(strings.TrimSpace(q.Get("q")), maxQuery), facets: map[string][]string{},
 		min: decimal(q.Get("min")), max: decimal(q.Get("max")), inStock: q.Get("in_stock") == "1", after: q.Get("after"),
@@ -265,6 +265,10 @@ func (s *Storefront) emptySearch(w http.ResponseWriter, r *http.Request) error {
 // list asks the search engine, and the database for a plain list while the engine does not answer.
 func (s *Storefront) list(ctx context.Context, f filters) (*listingBody, error) {
 	found, err := s.Catalog.Search(ctx, f.query(s.Currency))
+	if errs.KindOf(err) == errs.Invalid && f.after != "" {
+		f.after = "" // a bookmark of a page that is gone: begin again
+		found, err = s.Catalog.Search(ctx, f.query(s.Currency))
+	}
 	switch {
 	case err == nil:
 		return s.found(f, found), nil
@@ -389,7 +393,7 @@ func moved(w http.ResponseWriter, r *http.Request, to string) error {
 	if r.URL.RawQuery != "" {
 		to += "?" + r.URL.RawQuery
 	}
-	http.Redirect(w, r, to, http.StatusMovedPermanently)
+	http.Redirect(w, r, to, http.StatusMovedPermanently) //nolint:gosec // callers name a path of this shop
 	return nil
 }
 

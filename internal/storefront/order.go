@@ -35,6 +35,7 @@ type orderBody struct {
 	CanUndo  bool
 	Guest    bool
 	Account  bool // shown within the account
+	Problem  string
 }
 
 // milestone is a step of an order's way to the shopper.
@@ -71,10 +72,10 @@ func payURL(orderID orders.ID, p orders.Payment) string {
 
 func (s *Storefront) order(w http.ResponseWriter, r *http.Request) error {
 	orderID := orders.ID(chi.URLParam(r, "id"))
-	if secret := r.URL.Query().Get("secret"); secret != "" {
+	if secret := r.Form.Get("secret"); secret != "" {
 		return s.takeSecret(w, r, orderID, secret)
 	}
-	return s.showOrder(w, r, orderID, false)
+	return s.showOrder(w, r, http.StatusOK, orderID, false, "")
 }
 
 // takeSecret moves the secret of a link in a mail into a cookie, so that it stays out of histories and logs of others.
@@ -89,7 +90,9 @@ func (s *Storefront) takeSecret(w http.ResponseWriter, r *http.Request, orderID 
 	return redirect(w, r, orderPath(orderID))
 }
 
-func (s *Storefront) showOrder(w http.ResponseWriter, r *http.Request, orderID orders.ID, account bool) error {
+// showOrder shows an order to whom access opens it; account says that it is shown within the customer's account, and
+// problem what was wrong with what they wanted to do with it.
+func (s *Storefront) showOrder(w http.ResponseWriter, r *http.Request, status int, orderID orders.ID, account bool, problem string) error {
 	access, err := s.access(w, r, orderID)
 	if err != nil {
 		return err
@@ -99,15 +102,18 @@ func (s *Storefront) showOrder(w http.ResponseWriter, r *http.Request, orderID o
 		return err
 	}
 	body := newOrderBody(order)
-	body.Account, body.Guest = account, access.CustomerID == ""
+	body.Account, body.Guest, body.Problem = account, access.CustomerID == "", problem
 	if ref, ok := cartOf(r); ok && ref.ID == order.CartID {
+		if body.Guest && access.OrderSecret == "" {
+			s.rememberOrder(w, r, orderID, s.Orders.Secret(orderID)) // the cart opened it, and will not stay
+		}
 		if order.Status == orders.PendingPayment {
 			body.Retry = body.State == "declined"
 		} else {
 			s.forgetCart(w)
 		}
 	}
-	return s.show(w, r, http.StatusOK, "order", forOne, head{Title: "Order " + strconv.FormatInt(order.Number, 10)}, body)
+	return s.show(w, r, status, "order", forOne, head{Title: "Order " + strconv.FormatInt(order.Number, 10)}, body)
 }
 
 func newOrderBody(o *orders.Order) *orderBody {
@@ -180,11 +186,15 @@ func (s *Storefront) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	account := r.PostForm.Get("from") == "account"
 	if _, err := s.Orders.Cancel(r.Context(), orderID, access, "Cancelled by the customer."); err != nil {
+		if errs.KindOf(err) == errs.Conflict {
+			return s.showOrder(w, r, statusOf(err), orderID, account, errs.As(err).Detail)
+		}
 		return err
 	}
 	s.leaveNotice(w, "order-cancelled")
-	if r.PostForm.Get("from") == "account" {
+	if account {
 		return redirect(w, r, "/account/orders/"+url.PathEscape(string(orderID)))
 	}
 	return redirect(w, r, orderPath(orderID))

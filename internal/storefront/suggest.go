@@ -19,7 +19,7 @@ const minSuggest = 2 // characters from which on suggestions say something
 // suggest answers the options of the search field as a piece of HTML. When the search engine does not answer there
 // is nothing to suggest, and the search itself will say why.
 func (s *Storefront) suggest(w http.ResponseWriter, r *http.Request) error {
-	text := truncate(strings.TrimSpace(r.URL.Query().Get("q")), maxQuery)
+	text := truncate(strings.TrimSpace(r.Form.Get("q")), maxQuery)
 	var body suggestBody
 	if len([]rune(text)) >= minSuggest {
 		found, err := s.Catalog.Suggest(r.Context(), text)

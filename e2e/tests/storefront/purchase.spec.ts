@@ -83,6 +83,7 @@ test.describe('without scripts', () => {
     await page.getByRole('searchbox', { name: 'Search the shop' }).fill('ajax sweatshirt');
     await page.keyboard.press('Enter');
     await page.getByRole('link', { name: /Ajax Full-Zip Sweatshirt/ }).first().click();
+    await page.getByRole('radio', { name: 'Blue' }).check();
     await page.getByRole('radio', { name: 'S', exact: true }).check();
     await page.getByRole('button', { name: 'Add to cart' }).click();
     await expect(page.getByText('Added to your cart.')).toBeVisible();

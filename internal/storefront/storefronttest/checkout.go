@@ -132,6 +132,13 @@ func (o *Orders) Order(_ context.Context, orderID orders.ID, a orders.Access) (*
 	return copyOrder(found), nil
 }
 
+// Secret implements storefront.Orders.
+func (o *Orders) Secret(orderID orders.ID) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.orders[orderID].secret
+}
+
 // CustomerOrders implements storefront.Orders.
 func (o *Orders) CustomerOrders(_ context.Context, customerID, after string, limit int) ([]orders.Summary, string, error) {
 	o.mu.Lock()
