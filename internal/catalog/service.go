@@ -72,22 +72,6 @@ func New(d Deps) (*Service, error) {
 	}, nil
 }
 
-// page is a product with its JSON, so that the HTTP API answers from the cache without encoding anything.
-type page struct {
-	product *Product
-	body    []byte
-}
-
-// MarshalJSON is the product's JSON.
-func (p page) MarshalJSON() ([]byte, error) { return p.body, nil }
-
-// UnmarshalJSON keeps the bytes beside the product.
-func (p *page) UnmarshalJSON(body []byte) error {
-	p.body = append([]byte(nil), body...)
-	p.product = &Product{}
-	return json.Unmarshal(body, p.product)
-}
-
 // Product returns the active product with the id or slug, with its prices in the shop's currency. It costs two SQL
 // statements where no cache has it. The product is shared: callers must not change it.
 func (s *Service) Product(ctx context.Context, ref string) (*Product, error) {
@@ -95,7 +79,7 @@ func (s *Service) Product(ctx context.Context, ref string) (*Product, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.product, nil
+	return p.parse()
 }
 
 // ProductJSON is Product as the HTTP API answers it, with an entity tag.
@@ -104,7 +88,7 @@ func (s *Service) ProductJSON(ctx context.Context, ref string) (body []byte, eta
 	if err != nil {
 		return nil, "", err
 	}
-	return p.body, fmt.Sprintf(`"%s-%d"`, p.product.ID, p.product.Revision), nil
+	return p.body, p.etag, nil
 }
 
 const maxRef = 200
@@ -143,11 +127,8 @@ func (s *Service) loadPage(ctx context.Context, ref string) (cache.Entry[page], 
 	if p.Related, err = cardsBySKU(ctx, s.db, r.Related, relatedShown); err != nil {
 		return cache.Entry[page]{}, fmt.Errorf("read related products: %w", err)
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		return cache.Entry[page]{}, err
-	}
-	return cache.Entry[page]{Value: page{product: p, body: body}, Version: r.CardVersion}, nil
+	value, err := newPage(p)
+	return cache.Entry[page]{Value: value, Version: r.CardVersion}, err
 }
 
 // relatedShown is how many of the products that go with one are told.
@@ -189,7 +170,7 @@ func (s *Service) ListJSON(ctx context.Context, q ListQuery) ([]json.RawMessage,
 	var after *listCursor
 	if q.After != "" {
 		after = &listCursor{}
-		if err := decodeCursor(q.After, after); err != nil || after.Sort != q.Sort || after.ID == "" {
+		if err := decodeCursor(q.After, after); err != nil || after.Sort != q.Sort || !id.Valid("prod", string(after.ID)) {
 			return nil, "", errBadCursor
 		}
 	}
@@ -267,7 +248,7 @@ func (s *Service) AdminList(ctx context.Context, text string, status Status, aft
 	var from *adminCursor
 	if after != "" {
 		from = &adminCursor{}
-		if err := decodeCursor(after, from); err != nil || from.ID == "" {
+		if err := decodeCursor(after, from); err != nil || !id.Valid("prod", string(from.ID)) {
 			return nil, "", errBadCursor
 		}
 	}
