@@ -26,8 +26,10 @@ import (
 
 type requestState struct {
 	id  string
-	log *slog.Logger
+	log *slog.Logger // without the id: few requests log anything, and a logger with an attribute is dear
 }
+
+func (s *requestState) logger() *slog.Logger { return s.log.With("request_id", s.id) }
 
 type stateKey struct{}
 
@@ -42,7 +44,7 @@ func RequestID(ctx context.Context) string {
 // LoggerFrom returns the request's logger, slog's default outside a request.
 func LoggerFrom(ctx context.Context) *slog.Logger {
 	if s, ok := ctx.Value(stateKey{}).(*requestState); ok {
-		return s.log
+		return s.logger()
 	}
 	return slog.Default()
 }
@@ -67,8 +69,7 @@ func Observe(o Observer) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
-			state := &requestState{id: id.New("req")}
-			state.log = o.Log.With("request_id", state.id)
+			state := &requestState{id: id.New("req"), log: o.Log}
 			ctx := context.WithValue(r.Context(), stateKey{}, state)
 			ctx = o.Propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
 			ctx, span := o.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
@@ -78,7 +79,7 @@ func Observe(o Observer) func(http.Handler) http.Handler {
 			rec.Header().Set("X-Request-Id", state.id)
 			defer func() {
 				if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
-					state.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+					state.logger().ErrorContext(ctx, "panic", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 					if !rec.wrote {
 						WriteError(rec, r, errInternal)
 					}
@@ -93,7 +94,9 @@ func Observe(o Observer) func(http.Handler) http.Handler {
 						span.SetStatus(codes.Error, http.StatusText(rec.status))
 					}
 				}
-				state.log.DebugContext(ctx, "request", "method", r.Method, "route", route, "status", rec.status, "took", time.Since(start))
+				if o.Log.Enabled(ctx, slog.LevelDebug) {
+					state.logger().DebugContext(ctx, "request", "method", r.Method, "route", route, "status", rec.status, "took", time.Since(start))
+				}
 			}()
 			next.ServeHTTP(rec, r)
 		})
