@@ -11,14 +11,19 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
-// Folder keeps letters as files instead of sending them: a .json for programs and an .eml for mail programs.
+// Folder keeps letters as files instead of sending them: a .json for programs and an .eml for mail programs. The folder
+// belongs to one process.
 type Folder struct {
 	dir  string
 	from string
 	now  func() time.Time
+
+	mu   sync.Mutex
+	kept map[string]bool // the letters that are there or being written, by Letter.id
 }
 
 // Kept is a letter in a folder.
@@ -34,18 +39,50 @@ func NewFolder(dir, from string, now func() time.Time) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for mail: %w", err)
 	}
-	return &Folder{dir: dir, from: from, now: now}, nil
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the folder of mail: %w", err)
+	}
+	f := &Folder{dir: dir, from: from, now: now, kept: map[string]bool{}}
+	for _, e := range entries {
+		if name, isLetter := strings.CutSuffix(e.Name(), ".json"); isLetter && letterID.MatchString(name) {
+			_, id, _ := strings.Cut(name, "-")
+			f.kept[id] = true
+		}
+	}
+	return f, nil
 }
 
 // Send keeps the letter, once for each key.
 func (f *Folder) Send(_ context.Context, l Letter) error {
-	there, err := filepath.Glob(filepath.Join(f.dir, "*-"+l.id()+".json"))
-	if err != nil {
-		return fmt.Errorf("keep mail: %w", err)
-	}
-	if len(there) > 0 {
+	if !f.begin(l.id()) {
 		return nil
 	}
+	err := f.write(l)
+	if err != nil {
+		f.undo(l.id())
+	}
+	return err
+}
+
+// begin reports whether the letter is not there yet, and notes that it will be.
+func (f *Folder) begin(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kept[id] {
+		return false
+	}
+	f.kept[id] = true
+	return true
+}
+
+func (f *Folder) undo(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.kept, id)
+}
+
+func (f *Folder) write(l Letter) error {
 	now := f.now().UTC()
 	msg, err := l.compose(f.from, now)
 	if err != nil {

@@ -179,6 +179,9 @@ func TestFolderKeepsEachLetterOnce(t *testing.T) {
 	for range 2 {
 		require.NoError(t, f.Send(context.Background(), mail.Letter{Message: order, Key: "evt_1/confirmation"}))
 	}
+	again, err := mail.NewFolder(dir, from, now)
+	require.NoError(t, err)
+	require.NoError(t, again.Send(context.Background(), mail.Letter{Message: order, Key: "evt_1/confirmation"}), "the next process knows it too")
 	letters, err := f.List(10)
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
