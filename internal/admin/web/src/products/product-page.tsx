@@ -40,7 +40,7 @@ function ProductView({ product }: { product: Product }) {
           product.status === 'active' && (
             <Button
               component="a"
-              href={`/products/${product.slug}`}
+              href={`/p/${product.slug}`}
               target="_blank"
               rel="noopener"
               variant="default"
