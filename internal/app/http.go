@@ -36,6 +36,7 @@ func (s *Shop) handler() (http.Handler, error) {
 	r.Use(
 		httpx.Observe(httpx.Observer{Log: s.log, Registerer: s.metrics(), Tracer: s.telemetry.Tracer("http"), Propagator: s.telemetry.Propagator}),
 		httpx.SecurityHeaders,
+		httpx.ReadablePath,
 		s.clientIP(),
 	)
 	r.NotFound(httpx.NotFound)

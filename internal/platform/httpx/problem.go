@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -72,6 +73,7 @@ func StatusOf(err error) int { return statusOf[errs.KindOf(err)] }
 
 var (
 	errInternal    = errs.New(errs.Internal, "internal", "Something went wrong on our side. It has been logged.")
+	errText        = errs.New(errs.Invalid, "validation_failed", "Text must be Unicode without zero characters.")
 	errUnavailable = errs.New(errs.Unavailable, "unavailable", "The shop cannot answer right now. Try again in a moment.").WithRetryAfter(retryUnavailable)
 )
 
@@ -84,10 +86,7 @@ func NewProblem(ctx context.Context, err error) *Problem {
 	}
 	e := errs.As(err)
 	if e == nil {
-		e = errInternal
-		if postgres.Unavailable(err) {
-			e = errUnavailable
-		}
+		e = kindOf(err)
 	}
 	p := newProblem(statusOf[e.Kind], e.Code, e.Detail)
 	p.RequestID = RequestID(ctx)
@@ -96,6 +95,20 @@ func NewProblem(ctx context.Context, err error) *Problem {
 		p.Errors = append(p.Errors, ProblemField{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
 	}
 	return p
+}
+
+// notText is PostgreSQL's code for text that it cannot store.
+const notText = "22021"
+
+// kindOf tells what an error without a kind is to the caller.
+func kindOf(err error) *errs.Error {
+	switch {
+	case postgres.Unavailable(err):
+		return errUnavailable
+	case postgres.Code(err) == notText:
+		return errText
+	}
+	return errInternal
 }
 
 func newProblem(status int, code, detail string) *Problem {
@@ -136,6 +149,10 @@ func fromFramework(ctx context.Context, status int, message string, causes []err
 		if e := errs.As(cause); e != nil {
 			return NewProblem(ctx, e)
 		}
+		var d *huma.ErrorDetail
+		if errors.As(cause, &d) && strings.HasPrefix(d.Location, "path.") {
+			return NewProblem(ctx, errs.ErrNotFound) // no thing has such a name
+		}
 	}
 	if status >= 500 && len(causes) > 0 {
 		return NewProblem(ctx, causes[0])
@@ -175,6 +192,7 @@ func fieldOf(cause error) ProblemField {
 	if !errors.As(cause, &d) {
 		return ProblemField{Code: "validation_failed", Detail: cause.Error()}
 	}
+	d = readable(d)
 	f := ProblemField{Pointer: pointer(d.Location), Code: "validation_failed", Detail: d.Message}
 	switch {
 	case d.Message == "unexpected property", d.Message == "unknown query parameter":
@@ -191,6 +209,22 @@ func fieldOf(cause error) ProblemField {
 		f.Code = "invalid_money"
 	}
 	return f
+}
+
+// decoderField finds the field in what encoding/json says of a value that the schema lets pass: 1e2 is a whole number
+// to a schema, and none to a Go integer.
+var decoderField = regexp.MustCompile(`^json: cannot unmarshal .* Go struct field [^.\s]*\.(\S+) of type`)
+
+// readable is d, with the words of encoding/json put as a place in the body.
+func readable(d *huma.ErrorDetail) *huma.ErrorDetail {
+	if !strings.HasPrefix(d.Message, "json: ") {
+		return d
+	}
+	other := &huma.ErrorDetail{Location: d.Location, Message: "not a value of the right type"}
+	if m := decoderField.FindStringSubmatch(d.Message); m != nil {
+		other.Location = "body." + m[1]
+	}
+	return other
 }
 
 // pointer turns huma's "body.lines[0].quantity" into "/lines/0/quantity"; other places keep their prefix.
