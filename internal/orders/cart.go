@@ -4,10 +4,14 @@ import (
 	"time"
 
 	"shopd/internal/money"
+	"shopd/internal/platform/id"
 )
 
 // CartID identifies a cart, "cart_…".
 type CartID string
+
+// valid spares the database questions about what cannot be a cart.
+func (c CartID) valid() bool { return id.Valid("cart", string(c)) }
 
 // Address is where goods or the invoice go. Country is ISO 3166-1 alpha-2.
 type Address struct {

@@ -24,6 +24,7 @@ var (
 	ErrCartClosed         = errs.New(errs.Conflict, "cart_completed", "This cart has been ordered. Begin a new one.")
 	ErrEmail              = errs.New(errs.Invalid, "invalid_email", "That is not an e-mail address.")
 	ErrCardData           = errs.New(errs.Invalid, "card_data_not_accepted", "Never send card numbers here. They belong into the payment form only.")
+	ErrReturnURL          = errs.New(errs.Invalid, "url_not_allowed", "return_url must be a web address.")
 	ErrShippingMethod     = errs.New(errs.Invalid, "unknown_shipping_method", "This shipping method is not offered for the cart.")
 )
 

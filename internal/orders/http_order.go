@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"time"
 
 	"shopd/internal/money"
+	"shopd/internal/platform/errs"
 	"shopd/internal/platform/httpx"
 )
 
@@ -78,6 +80,12 @@ func (h storeHandlers) complete(ctx context.Context, in *completeInput) (*orderO
 	if err != nil {
 		return nil, err
 	}
+	if err := checkReturnURL(in.Body.Payment.ReturnURL); err != nil {
+		return nil, err
+	}
+	if holdsCardNumber(in.Body.Payment.Method) {
+		return nil, ErrCardData
+	}
 	r := CompleteRequest{
 		CartID: CartID(in.ID), Access: in.access(ctx), Provider: in.Body.Payment.Provider, Method: in.Body.Payment.Method, IdempotencyKey: in.Key,
 		ReturnURL: in.Body.Payment.ReturnURL,
@@ -95,6 +103,18 @@ func (h storeHandlers) complete(ctx context.Context, in *completeInput) (*orderO
 		out.Status = http.StatusAccepted
 	}
 	return out, nil
+}
+
+// checkReturnURL refuses what a gateway must not send a shopper to.
+func checkReturnURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return ErrReturnURL.WithFields(errs.Field{Pointer: "/payment/return_url", Code: "url_not_allowed", Detail: ErrReturnURL.Detail})
+	}
+	return nil
 }
 
 // OrderPath names an order and who asks. It is exported for huma, which fills it.

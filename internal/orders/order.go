@@ -4,10 +4,14 @@ import (
 	"time"
 
 	"shopd/internal/money"
+	"shopd/internal/platform/id"
 )
 
 // ID identifies an order, "ord_…".
 type ID string
+
+// valid spares the database questions about what cannot be an order.
+func (o ID) valid() bool { return id.Valid("ord", string(o)) }
 
 // Status is where an order stands. The edges between them are in transitions.
 type Status string

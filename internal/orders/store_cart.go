@@ -48,6 +48,9 @@ from orders.carts as c
 where c.id = $1`
 
 func (s *Service) loadCart(ctx context.Context, q postgres.Querier, id CartID) (*storedCart, error) {
+	if !id.valid() {
+		return nil, errs.ErrNotFound
+	}
 	var c storedCart
 	err := q.QueryRow(ctx, cartSQL, id).Scan(c.fields()...)
 	if errors.Is(err, pgx.ErrNoRows) {

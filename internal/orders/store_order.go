@@ -38,6 +38,9 @@ where c.id = $1`
 
 // loadForOrder reads a cart together with its living order, if it has one, or with the number of the order to be.
 func (s *Service) loadForOrder(ctx context.Context, id CartID) (*storedCart, *openOrder, error) {
+	if !id.valid() {
+		return nil, nil, errs.ErrNotFound
+	}
 	var c storedCart
 	var o openOrder
 	err := s.db.QueryRow(ctx, cartForOrderSQL, id).Scan(append(c.fields(), &o.id, &o.request, &c.number)...)
@@ -255,6 +258,9 @@ where o.id = $1`
 
 // loadOrder reads an order without its payments, and the hash of its cart's token.
 func (s *Service) loadOrder(ctx context.Context, q postgres.Querier, id ID) (*Order, []byte, error) {
+	if !id.valid() {
+		return nil, nil, errs.ErrNotFound
+	}
 	var o Order
 	var contact, cartToken []byte
 	err := q.QueryRow(ctx, orderSQL, id).Scan(&o.ID, &o.Number, &o.CartID, &o.CartVersion, &o.CustomerID, &o.Status, &o.Currency,
