@@ -54,13 +54,14 @@ func (s *Service) Reserve(ctx context.Context, orderID string, items []Item, ttl
 		shortages, err = reserve(ctx, s.db, orderID, items, now, now.Add(ttl), "order:"+orderID)
 		return err
 	})
-	if errAlreadyReserved.Is(err) {
-		return s.Extend(ctx, orderID, ttl)
-	}
-	if err != nil {
+	if err != nil && !errAlreadyReserved.Is(err) {
 		return fmt.Errorf("reserve stock for order %s: %w", orderID, err)
 	}
-	if len(shortages) > 0 {
+	if err != nil || len(shortages) > 0 {
+		// The reply to an earlier call may have been lost: what the order holds by then counts.
+		if extended := s.Extend(ctx, orderID, ttl); extended == nil || err != nil {
+			return extended
+		}
 		return OutOfStock(shortages)
 	}
 	outbox.Wake()

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -174,13 +175,24 @@ func expired(ctx context.Context, q postgres.Querier, before time.Time, limit in
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
+// adjustSQL updates first: an insert would be checked with the adjustment alone before it found the row that is there.
 var adjustSQL = `
-with changed as (
+with updated as (
+    update inventory.stock as s
+    set on_hand = s.on_hand + $5, version = s.version + 1, updated_at = $2
+    where s.sku = $3 and s.location = $4
+    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version
+), inserted as (
     insert into inventory.stock as s (sku, location, on_hand, updated_at)
-    values ($3, $4, $5, $2)
+    select $3, $4, $5, $2
+    where $5 > 0 and not exists (select from updated)
     on conflict (sku, location) do update
     set on_hand = s.on_hand + excluded.on_hand, version = s.version + 1, updated_at = $2
-    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, $6::text as event_id, null::text as order_id
+    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version
+), changed as (
+    select u.*, $6::text as event_id, null::text as order_id from updated as u
+    union all
+    select i.*, $6::text, null::text from inserted as i
 ), moved as (
     insert into inventory.movements (sku, location, kind, quantity, reason, actor, at)
     select sku, location, $7, $5, $8, $9, $2
@@ -197,7 +209,7 @@ func adjust(ctx context.Context, q postgres.Querier, a Adjustment, now time.Time
 	err := q.QueryRow(ctx, adjustSQL, outbox.Trace(ctx), now, a.SKU, a.Location, a.Quantity, id.New("evt"), a.Kind, a.Reason, a.Actor).
 		Scan(&l.SKU, &l.Location, &l.OnHand, &l.Reserved, &l.Available, &l.Version, &movement)
 	switch {
-	case postgres.Violates(err, "stock_available_not_negative"):
+	case errors.Is(err, pgx.ErrNoRows), postgres.Violates(err, "stock_available_not_negative"):
 		return Level{}, 0, ErrTooMuch
 	case postgres.Violates(err, "stock_location_fkey"):
 		return Level{}, 0, errUnknownLocation

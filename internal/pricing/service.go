@@ -74,16 +74,10 @@ func (s *Service) Set(ctx context.Context, changes []Change) ([]Price, error) {
 		unique = append(unique, c)
 	}
 	var fresh []Price
-	set := func() error {
-		return postgres.InTx(ctx, s.db, func(tx pgx.Tx) (err error) {
-			fresh, err = setPrices(ctx, tx, unique, s.now())
-			return err
-		})
-	}
-	err := set()
-	if postgres.Violates(err, "current_price") || postgres.Violates(err, "prices_pkey") {
-		err = set() // somebody set the first price of a variant at the same moment: now it is there to be locked
-	}
+	err := postgres.InTx(ctx, s.db, func(tx pgx.Tx) (err error) {
+		fresh, err = setPrices(ctx, tx, unique, s.now())
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("set prices: %w", err)
 	}

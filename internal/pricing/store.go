@@ -59,9 +59,15 @@ select w.variant_id, w.sku, w.currency, w.amount, w.compare_at, w.source, w.reas
 from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
     as w (variant_id, sku, currency, amount, compare_at, source, reason, version)`
 
-// setPrices changes prices inside tx and returns those that changed. The unique index on the open price lets one
-// of two writers win; the other is told to try again by a unique violation.
+// oneWriterSQL lets price writers pass one after the other, over all replicas, until their transaction ends. A writer
+// that waited for another one's row would find it closed and not see the new one beside it. Readers never wait.
+const oneWriterSQL = `select pg_advisory_xact_lock(hashtext('pricing.prices'))`
+
+// setPrices changes prices inside tx and returns those that changed.
 func setPrices(ctx context.Context, tx pgx.Tx, changes []Change, now time.Time) ([]Price, error) {
+	if _, err := tx.Exec(ctx, oneWriterSQL); err != nil {
+		return nil, err
+	}
 	n := len(changes)
 	variants, skus, currencies := make([]string, n), make([]string, n), make([]string, n)
 	amounts, compareAts := make([]int64, n), make([]*int64, n)
