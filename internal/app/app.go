@@ -337,19 +337,21 @@ func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, 
 		role    string
 		share   int32 // of 40
 		relaxed bool
+		generic bool
 	}{
-		{&p.catalog, "shopd_catalog", 5, false},
-		{&p.orders, "shopd_orders", 7, false},
-		{&p.carts, "shopd_orders", 6, true},
-		{&p.pricing, "shopd_pricing", 4, false},
-		{&p.payments, "shopd_payments", 5, false},
-		{&p.inventory, "shopd_inventory", 5, false},
-		{&p.users, "shopd_users", 3, false},
-		{&p.relay, "shopd_relay", 3, true},
-		{&p.jobs, "shopd_jobs", 2, false},
+		{&p.catalog, "shopd_catalog", 5, false, true},
+		{&p.orders, "shopd_orders", 7, false, true},
+		{&p.carts, "shopd_orders", 6, true, true},
+		{&p.pricing, "shopd_pricing", 4, false, true},
+		{&p.payments, "shopd_payments", 5, false, true},
+		{&p.inventory, "shopd_inventory", 5, false, true},
+		{&p.users, "shopd_users", 3, false, false},
+		{&p.relay, "shopd_relay", 3, true, false},
+		{&p.jobs, "shopd_jobs", 2, false, false},
 	} {
 		pool, err := postgres.Open(ctx, postgres.Config{
-			URL: c.URL.Reveal(), Role: o.role, MaxConns: max(2, total*o.share/40), Relaxed: o.relaxed, Tracer: t.QueryTracer,
+			URL: c.URL.Reveal(), Role: o.role, MaxConns: max(2, total*o.share/40), Relaxed: o.relaxed, GenericPlans: o.generic,
+			Tracer: t.QueryTracer,
 		})
 		if err != nil {
 			return nil, errors.Join(err, p.close())

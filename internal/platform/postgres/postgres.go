@@ -34,6 +34,9 @@ type Config struct {
 	// Relaxed lets commits be acknowledged before they are on disk (synchronous_commit off). Only for rows whose
 	// loss in a crash nobody was promised against: carts, relay marks.
 	Relaxed bool
+	// GenericPlans plans each prepared statement once for a connection instead of each time it looks cheaper with the
+	// arguments at hand: right where statements look up few rows by key, whatever the arguments are.
+	GenericPlans bool
 	// Tracer sees every statement; nil for none.
 	Tracer pgx.QueryTracer
 }
@@ -50,6 +53,9 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	}
 	if c.Relaxed {
 		params["synchronous_commit"] = "off"
+	}
+	if c.GenericPlans {
+		params["plan_cache_mode"] = "force_generic_plan"
 	}
 	params["timezone"] = "UTC"
 	params["idle_in_transaction_session_timeout"] = "15s"
