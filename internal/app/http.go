@@ -236,7 +236,7 @@ const readyTimeout = 2 * time.Second
 
 var (
 	errNotServing = errors.New("starting or draining")
-	errSchema   = errors.New("migrations are pending: run shopd migrate up")
+	errSchema     = errors.New("migrations are pending: run shopd migrate up")
 )
 
 // ready asks PostgreSQL and nobody else: a blip of anything else must not take every replica out of the balancer.

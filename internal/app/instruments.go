@@ -57,7 +57,9 @@ func NewInstruments(ctx context.Context, cfg config.Config, version string, w io
 }
 
 // Tracer makes the spans of a part.
-func (i *Instruments) Tracer(part string) trace.Tracer { return i.TracerProvider.Tracer("shopd/" + part) }
+func (i *Instruments) Tracer(part string) trace.Tracer {
+	return i.TracerProvider.Tracer("shopd/" + part)
+}
 
 const traceFlush = 3 * time.Second
 

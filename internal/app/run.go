@@ -149,7 +149,9 @@ const (
 	maxHeader     = 32 << 10
 )
 
-func (p *process) errorLog() *log.Logger { return slog.NewLogLogger(p.in.Log.Handler(), slog.LevelDebug) }
+func (p *process) errorLog() *log.Logger {
+	return slog.NewLogLogger(p.in.Log.Handler(), slog.LevelDebug)
+}
 
 func (p *process) has(role Role) bool {
 	for _, r := range p.roles {

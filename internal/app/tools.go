@@ -261,4 +261,3 @@ func (s *Shop) checks() []check {
 		return err
 	}, "look with shopd dlq list, mend what is wrong, then shopd dlq redrive"})
 }
-
