@@ -96,7 +96,7 @@ func rawRequest(t *testing.T, base, text string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // read to the end
+	defer conn.Close()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 	_, err = conn.Write([]byte(text))
 	require.NoError(t, err)

@@ -113,7 +113,7 @@ func (c *client) try(method, path string, body any, headers ...string) (*reply, 
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to the end
+	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	return &reply{t: c.t, status: res.StatusCode, header: res.Header, body: text}, err
 }

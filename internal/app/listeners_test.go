@@ -108,7 +108,7 @@ func startMailServer(t *testing.T) *mailServer {
 
 // talk speaks as much of RFC 5321 as a client needs to deliver a mail.
 func (m *mailServer) talk(conn net.Conn) {
-	defer conn.Close() //nolint:errcheck // said QUIT or went away
+	defer conn.Close()
 	lines := bufio.NewReader(conn)
 	say := func(text string) { fmt.Fprintf(conn, "%s\r\n", text) }
 	say("220 test")

@@ -236,7 +236,7 @@ func (s *store) cached(t *testing.T, key string) string {
 	options, err := redis.ParseURL(s.redisURL)
 	require.NoError(t, err)
 	client := redis.NewClient(options)
-	defer client.Close() //nolint:errcheck // only read from
+	defer client.Close()
 	text, err := client.Get(t.Context(), key).Result()
 	if err != nil || len(text) < 17 {
 		return ""

@@ -112,13 +112,13 @@ func TestABrokenStatementGoesRed(t *testing.T) {
 		case err != nil:
 			got[s.Func] = err.Error()
 		default:
-			got[s.Func] += "fine "
+			got[s.Func] += "fine;"
 		}
 	}
 	require.Equal(t, map[string]string{
-		"fine":           "fine ",
-		"joinedWith":     "fine fine ",
-		"announced":      "fine ",
+		"fine":           "fine;",
+		"joinedWith":     "fine;fine;",
+		"announced":      "fine;",
 		"misspelt":       `column "totall" does not exist`,
 		"acrossDomains":  "permission denied for schema catalog",
 		"deepInside":     "permission denied for schema catalog",
