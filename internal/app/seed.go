@@ -145,13 +145,14 @@ const (
 	awaitPause = 20 * time.Millisecond
 
 	eventsWaitingSQL = `
-select exists (select from platform.outbox where published_at is null) or exists (select from platform.event_retries)`
+select exists (select from platform.outbox where published_at is null)
+    or exists (select from platform.event_retries where starts_with(consumer, 'catalog.'))`
 
 	productsWaitingSQL = `
 select exists (select from catalog.products where indexed_version < card_version or card is null)`
 )
 
-// AwaitProjections waits until every event has reached its consumers and every product stands in lists and in the
+// AwaitProjections waits until every event has reached the catalogue and every product stands in lists and in the
 // search index as it is. It is for a shop that nobody changes meanwhile; the roles must be running.
 func (s *Shop) AwaitProjections(ctx context.Context) error {
 	for {
