@@ -40,6 +40,7 @@ test('nobody gets in without signing in', async ({ page, expectAccessible, keepS
 });
 
 test('an order is found, looked at and sent', async ({ page, request, expectAccessible, keepScreenshot }, info) => {
+  test.slow(); // many pages, each looked at by axe
   const order = await buy(request);
   await signIn(page, info);
   await page.goto('/admin/orders');
@@ -71,6 +72,7 @@ test('an order is found, looked at and sent', async ({ page, request, expectAcce
 });
 
 test('a price changed by staff is what shoppers see and pay', async ({ page, expectAccessible, keepScreenshot }, info) => {
+  test.slow(); // many pages, each looked at by axe
   const product = products[info.project.name]!;
   await signIn(page, info);
   await page.goto('/admin/products');
