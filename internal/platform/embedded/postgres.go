@@ -120,7 +120,7 @@ func spawn(spec childSpec) (*Postgres, <-chan message, error) {
 		// Root is given up before the keeper runs, so that it never has any. Its user need not be able to get to this
 		// program's directory, as long as the program itself may be run by everybody.
 		child.Path = executable(self)
-		child.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(spec.UID), Gid: uint32(spec.GID)} //nolint:gosec // both are ids of users
+		child.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(spec.UID), Gid: uint32(spec.GID)}
 	}
 	stdin, err := child.StdinPipe()
 	if err != nil {
