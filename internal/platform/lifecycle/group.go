@@ -82,6 +82,8 @@ func (g *Group) Go(name string, run func(ctx context.Context) error) {
 // finishes the requests it has, and cuts them off at the limit.
 func (g *Group) Serve(name string, server *http.Server, listener net.Listener) {
 	started := false
+	var draining atomic.Bool
+	server.Handler = leaving(server.Handler, &draining)
 	g.parts = append(g.parts, part{
 		name: name,
 		start: func(context.Context) error {
@@ -93,7 +95,7 @@ func (g *Group) Serve(name string, server *http.Server, listener net.Listener) {
 			}()
 			return nil
 		},
-		drain: func() { server.SetKeepAlivesEnabled(false) },
+		drain: func() { draining.Store(true) },
 		stop: func(ctx context.Context) error {
 			if !started {
 				return listener.Close()
@@ -103,6 +105,20 @@ func (g *Group) Serve(name string, server *http.Server, listener net.Listener) {
 			}
 			return nil
 		},
+	})
+}
+
+// leaving asks clients to connect elsewhere with the answer to their next request. Idle connections stay open until then:
+// closing them at once would cut off a request that is just on its way on one of them.
+func leaving(handler http.Handler, draining *atomic.Bool) http.Handler {
+	if handler == nil {
+		handler = http.DefaultServeMux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
 	})
 }
 

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -132,6 +133,42 @@ func TestServerFinishesItsRequestsAndIsUnreadyMeanwhile(t *testing.T) {
 	require.NoError(t, <-ended)
 	_, err = net.Dial("tcp", listener.Addr().String())
 	require.Error(t, err)
+}
+
+// A balancer that has not noticed yet sends its next request on a connection that was idle when the stop began.
+func TestIdleConnectionsSurviveTheBeginningOfAStop(t *testing.T) {
+	t.Parallel()
+	g := newGroup(lifecycle.Limits{DrainDelay: time.Second})
+	listener, err := lifecycle.Listen("127.0.0.1:0", "--addr", "SHOPD_ADDR")
+	require.NoError(t, err)
+	answered := make(chan struct{})
+	g.Serve("http", &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "done")
+	})}, listener)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx, func() { close(answered) }) }()
+	<-answered
+
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	replies := bufio.NewReader(conn)
+	ask := func() *http.Response {
+		_, err := fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n")
+		require.NoError(t, err)
+		res, err := http.ReadResponse(replies, nil)
+		require.NoError(t, err)
+		text, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.Equal(t, "done", string(text))
+		return res
+	}
+	require.False(t, ask().Close)
+	cancel()
+	require.Eventually(t, func() bool { return !g.Ready() }, time.Second, time.Millisecond)
+	require.True(t, ask().Close, "it is told to come back on another one")
+	require.NoError(t, <-ended)
 }
 
 func body(t *testing.T, url string) string {
