@@ -443,6 +443,9 @@ func (s *Service) renderAfter(ctx context.Context, last string) ([]*record, erro
 	return records(ctx, s.db, "p.id = any($1::text[]) order by p.id", ids)
 }
 
+// indexSettle is how long an index may take to show what was written to it.
+const indexSettle = 3 * time.Second
+
 // EnsureIndexed rebuilds the search index when it was lost: it has nothing while the catalogue has products.
 func (s *Service) EnsureIndexed(ctx context.Context) error {
 	var listed int
@@ -452,12 +455,22 @@ func (s *Service) EnsureIndexed(ctx context.Context) error {
 	if listed == 0 {
 		return nil
 	}
-	n, err := s.engine.Count(ctx)
-	if err != nil || n > 0 {
-		return err
+	for looks := 1; ; looks++ {
+		n, err := s.engine.Count(ctx)
+		if err != nil || n > 0 {
+			return err
+		}
+		if looks == 2 {
+			break
+		}
+		select { // what was written a moment ago cannot be found yet
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(indexSettle):
+		}
 	}
 	s.log.WarnContext(ctx, "the search index is empty: building it anew")
-	err = s.Reindex(ctx, func(int, int) {})
+	err := s.Reindex(ctx, func(int, int) {})
 	if errors.Is(err, search.ErrRebuildSuperseded) || errs.KindOf(err) == errs.Conflict {
 		return nil // another replica does it
 	}
