@@ -195,7 +195,7 @@ func (s *store) stockMany(t *testing.T, n int, price, pieces int64) []article {
 	require.NoError(t, err)
 	guest := s.guest(t)
 	for i := range list {
-		within(t, 15*time.Second, func() error {
+		within(t, opening, func() error {
 			found := guest.get("/api/v1/store/products/" + list[i].product)
 			if found.status != http.StatusOK {
 				return fmt.Errorf("product answers %d", found.status)
@@ -243,6 +243,10 @@ func (s *store) cached(t *testing.T, key string) string {
 	}
 	return text[17:]
 }
+
+// opening is how long a shop may take until events flow: queues are declared, and an event that the broker did not
+// confirm meanwhile is published again when its claim has run out.
+const opening = time.Minute
 
 // soon is how long what follows events may take in tests that are not about how long it takes.
 const soon = 10 * time.Second
