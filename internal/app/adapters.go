@@ -15,6 +15,7 @@ import (
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/mail"
 	"shopd/internal/pricing"
+	"shopd/internal/recs"
 	"shopd/internal/users"
 )
 
@@ -37,6 +38,29 @@ func (c ordersCatalog) Articles(ctx context.Context, refs []string) ([]orders.Ar
 		}
 	}
 	return articles, nil
+}
+
+// recsCatalog is catalog as recs needs it.
+type recsCatalog struct{ *catalog.Service }
+
+func (c recsCatalog) Items(ctx context.Context, productIDs []string) ([]recs.Item, error) {
+	return recsItems(c.InStock(ctx, productIDs))
+}
+
+func (c recsCatalog) Popular(ctx context.Context, limit int) ([]recs.Item, error) {
+	list, _, err := c.List(ctx, catalog.ListQuery{Sort: "-popularity", Limit: limit})
+	return recsItems(list, err)
+}
+
+func recsItems(list []catalog.ListItem, err error) ([]recs.Item, error) {
+	items := make([]recs.Item, len(list))
+	for i, l := range list {
+		items[i] = recs.Item{
+			ID: string(l.ID), Slug: l.Slug, SKU: l.SKU, Title: l.Title, Brand: l.Brand, Price: l.Price, PriceMax: l.PriceMax, CompareAt: l.CompareAt,
+			Image: (*recs.RecommendedImage)(l.Image), InStock: l.InStock, Rating: (*recs.RecommendedRating)(l.Rating),
+		}
+	}
+	return items, err
 }
 
 // ordersPricing is pricing as orders needs it.

@@ -23,6 +23,7 @@ import (
 	"shopd/internal/platform/httpx"
 	"shopd/internal/platform/migrate"
 	"shopd/internal/platform/ratelimit"
+	"shopd/internal/recs"
 	"shopd/internal/sample"
 	"shopd/internal/storefront"
 	"shopd/internal/users"
@@ -62,6 +63,7 @@ func (s *Shop) registerAPI(r chi.Router) *httpx.API {
 	api := httpx.NewAPI(r, "shopd", s.version, apiPrefix, keys)
 	catalog.RegisterStore(api, s.Catalog)
 	orders.RegisterStore(api, s.Orders, money.Currency(s.Config.Shop.Currency))
+	recs.RegisterStore(api, s.Recs)
 	users.RegisterHTTP(api, s.Users)
 	orders.RegisterAdmin(api, s.Orders)
 	inventory.RegisterAdmin(api, s.Inventory)

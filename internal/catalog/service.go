@@ -233,6 +233,11 @@ func (s *Service) Sellables(ctx context.Context, refs []string) ([]Sellable, err
 	return sellables(ctx, s.db, refs)
 }
 
+// InStock returns the products with the given ids that can be bought now, in that order.
+func (s *Service) InStock(ctx context.Context, ids []string) ([]ListItem, error) {
+	return cardsByID(ctx, s.db, ids)
+}
+
 // SitemapSlugs returns the pages of active products by slug, and after which slug to go on.
 func (s *Service) SitemapSlugs(ctx context.Context, after string, limit int) ([]SitemapEntry, string, error) {
 	list, err := sitemap(ctx, s.db, after, limit)

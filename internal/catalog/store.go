@@ -73,6 +73,24 @@ func cardsBySKU(ctx context.Context, q postgres.Querier, skus []string, limit in
 	return pgx.CollectRows(rows, pgx.RowTo[ListItem])
 }
 
+const cardsByIDSQL = `
+select p.card
+from unnest($1::text[]) with ordinality as w (id, position)
+join catalog.products as p on p.id = w.id
+where p.status = 'active' and p.in_stock and p.card is not null
+order by w.position`
+
+func cardsByID(ctx context.Context, q postgres.Querier, ids []string) ([]ListItem, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := q.Query(ctx, cardsByIDSQL, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read products: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[ListItem])
+}
+
 // order is a way to sort a list: the column of catalog.listings, its direction, and how a cursor carries its value.
 type order struct {
 	column     string

@@ -118,7 +118,7 @@ func newProblem(status int, code, detail string) *Problem {
 // WriteError answers a request of a plain handler with err.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	p := NewProblem(r.Context(), err)
-	if p.Status >= http.StatusInternalServerError {
+	if p.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) { // nobody waits for what was cancelled
 		LoggerFrom(r.Context()).ErrorContext(r.Context(), "request failed", "error", err, "path", r.URL.Path)
 	}
 	p.write(w)
