@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	quietPause = 250 * time.Millisecond
-	// quietFor is how often in a row nothing may have happened.
-	quietFor = 2
+	quietPause = 500 * time.Millisecond
+	// quietFor is how often in a row nothing may have happened: a consumer's batch may take more than one pause.
+	quietFor = 4
 	// quietPatience bounds the wait for what follows from purchases.
 	quietPatience = 2 * time.Minute
 )

@@ -30,6 +30,7 @@ type options struct {
 	json        bool
 	shopd       string
 	keepAlive   bool
+	settings    []string // NAME=value, further ones of shopd
 }
 
 // scenarios are what can be measured, in the order in which it is.
@@ -75,6 +76,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.engine, "engine", engineElasticsearch, "search engine: elasticsearch or embedded")
 	flags.StringVar(&o.shopd, "shopd", "", "the binary to measure; empty builds this tree")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of a table")
+	flags.Func("set", "a further setting of shopd, `NAME=value`; may be given again", func(text string) error {
+		o.settings = append(o.settings, text)
+		return nil
+	})
 	flags.BoolVar(&o.keepAlive, "hold", false, "after measuring, leave everything running until interrupted, to look at it")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -107,7 +107,7 @@ func (b *bench) measurePurchases(ctx context.Context, connections int, method st
 	s := newFigures(l, u)
 	s.Commits = float64(done.commits-commits.commits) / float64(len(l.done))
 	s.WAL = float64(done.wal-commits.wal) / float64(len(l.done))
-	s.Pending, s.Drain = pending, time.Since(drained)
+	s.Pending, s.Drain = pending, max(0, time.Since(drained)-quietFor*quietPause)
 	return s, len(warm.done) + len(l.done), nil
 }
 

@@ -85,7 +85,11 @@ func openShop(ctx context.Context, p *place, o options, say func(string)) (_ *sh
 	if err := s.fill(ctx, environ); err != nil {
 		return nil, fmt.Errorf("fill the shop: %w", err)
 	}
-	say("Starting shopd serve with all roles, search by " + o.engine)
+	// As a database that is not seconds old would be: without numbers PostgreSQL plans for empty tables.
+	if _, err := p.conn.Exec(ctx, "vacuum analyze"); err != nil {
+		return nil, fmt.Errorf("analyse the database: %w", err)
+	}
+	say("Starting shopd serve with all roles, search by " + o.engine + "; profile it at " + s.ops + "/debug/pprof")
 	if err := s.start(binary, environ); err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func (s *shop) settings(p *place, o options, public, ops string) []string {
 		settings = append(settings, "SHOPD_ELASTICSEARCH_URL="+p.elastic, "SHOPD_SEARCH_INDEX="+p.name)
 		p.later(func(ctx context.Context) error { return deleteIndices(ctx, p.elastic, p.name) })
 	}
-	return settings
+	return append(settings, o.settings...)
 }
 
 // withoutShopd keeps settings of the one who runs the benchmark out of it.

@@ -38,6 +38,7 @@ import (
 	"shopd/internal/platform/postgres"
 	"shopd/internal/platform/ratelimit"
 	"shopd/internal/pricing"
+	"shopd/internal/recs"
 	"shopd/internal/users"
 )
 
@@ -50,6 +51,7 @@ type Shop struct {
 	Payments  *payments.Service
 	Orders    *orders.Service
 	Users     *users.Service
+	Recs      *recs.Service
 
 	log       *slog.Logger
 	telemetry *Instruments
@@ -229,10 +231,11 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	if s.Pricing, err = pricing.New(pricing.Deps{DB: s.pools.pricing, Cache: store, Log: s.log, Now: s.now}); err != nil {
 		return err
 	}
-	if s.Inventory, err = inventory.New(inventory.Deps{DB: s.pools.inventory, Cache: store, Log: s.log, Now: s.now}); err != nil {
+	if s.Inventory, err = inventory.New(inventory.Deps{DB: s.pools.inventory, Relaxed: s.pools.reservations, Cache: store, Log: s.log, Now: s.now}); err != nil {
 		return err
 	}
-	s.Payments = payments.New(payments.Deps{DB: s.pools.payments, Gateways: s.gateways(), Log: s.log, Now: s.now})
+	s.Recs = recs.New(recs.Deps{DB: s.pools.recs, Catalog: recsCatalog{s.Catalog}})
+	s.Payments = payments.New(payments.Deps{DB: s.pools.payments, Relaxed: s.pools.outcomes, Gateways: s.gateways(), Log: s.log, Now: s.now})
 	outgoing := mail.NewOutbox(s.queue, s.vault)
 	exporter := &usersOrders{}
 	if err := s.openUsers(outgoing, exporter); err != nil {
@@ -246,6 +249,7 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	exporter.orders = s.Orders
 	for _, subs := range [][]broker.Subscription{
 		s.Catalog.Subscriptions(), s.Pricing.Subscriptions(), s.Inventory.Subscriptions(), s.Payments.Subscriptions(), s.Orders.Subscriptions(),
+		s.Recs.Subscriptions(),
 	} {
 		if err := s.broker.Subscribe(subs...); err != nil {
 			return err
@@ -323,7 +327,7 @@ const reconcileAfter = 15 * time.Second
 
 // pools are the connections of a process: each domain's act as its role, so that a query across domains fails.
 type pools struct {
-	catalog, orders, carts, pricing, payments, inventory, users, relay, jobs *pgxpool.Pool
+	catalog, orders, carts, pricing, payments, outcomes, inventory, reservations, recs, users, relay, jobs *pgxpool.Pool
 }
 
 func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, error) {
@@ -343,8 +347,11 @@ func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, 
 		{&p.orders, "shopd_orders", 7, false, true},
 		{&p.carts, "shopd_orders", 6, true, true},
 		{&p.pricing, "shopd_pricing", 4, false, true},
-		{&p.payments, "shopd_payments", 5, false, true},
-		{&p.inventory, "shopd_inventory", 5, false, true},
+		{&p.payments, "shopd_payments", 3, false, true},
+		{&p.outcomes, "shopd_payments", 2, true, true},
+		{&p.inventory, "shopd_inventory", 3, false, true},
+		{&p.reservations, "shopd_inventory", 2, true, true},
+		{&p.recs, "shopd_recs", 2, false, true},
 		{&p.users, "shopd_users", 3, false, false},
 		{&p.relay, "shopd_relay", 3, true, false},
 		{&p.jobs, "shopd_jobs", 2, false, false},
@@ -371,7 +378,9 @@ func (p *pools) keys() postgres.Querier {
 }
 
 func (p *pools) close() error {
-	for _, pool := range []*pgxpool.Pool{p.catalog, p.orders, p.carts, p.pricing, p.payments, p.inventory, p.users, p.relay, p.jobs} {
+	for _, pool := range []*pgxpool.Pool{
+		p.catalog, p.orders, p.carts, p.pricing, p.payments, p.outcomes, p.inventory, p.reservations, p.recs, p.users, p.relay, p.jobs,
+	} {
 		if pool != nil {
 			pool.Close()
 		}

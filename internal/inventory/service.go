@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,20 +18,24 @@ import (
 	"shopd/internal/platform/postgres"
 )
 
-// Deps is what the service needs. All fields are required.
+// Deps is what the service needs. Fields are required unless they say otherwise.
 type Deps struct {
-	DB    *pgxpool.Pool // acts as shopd_inventory
-	Cache *cache.Store
-	Log   *slog.Logger
-	Now   func() time.Time
+	DB *pgxpool.Pool // acts as shopd_inventory
+	// Relaxed is the same with relaxed commits, for reservations: nobody is promised one before its order is written,
+	// and whatever PostgreSQL has made durable holds all it committed before. Nil takes DB.
+	Relaxed *pgxpool.Pool
+	Cache   *cache.Store
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 // Service grants, keeps and moves stock.
 type Service struct {
-	db    *pgxpool.Pool
-	cache *cache.Cache[int64]
-	log   *slog.Logger
-	now   func() time.Time
+	db      *pgxpool.Pool
+	relaxed *pgxpool.Pool
+	cache   *cache.Cache[int64]
+	log     *slog.Logger
+	now     func() time.Time
 }
 
 // levelTTL is how long a level stays in the cache without news of it.
@@ -42,7 +47,7 @@ func New(d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{db: d.DB, cache: levels, log: d.Log, now: d.Now}, nil
+	return &Service{db: d.DB, relaxed: cmp.Or(d.Relaxed, d.DB), cache: levels, log: d.Log, now: d.Now}, nil
 }
 
 // Reserve promises items to the order until ttl has passed: all of them, or none and ErrOutOfStock that names
@@ -51,7 +56,7 @@ func (s *Service) Reserve(ctx context.Context, orderID string, items []Item, ttl
 	now := s.now()
 	var shortages []Shortage
 	err := postgres.Retry(ctx, func() (err error) {
-		shortages, err = reserve(ctx, s.db, orderID, items, now, now.Add(ttl), "order:"+orderID)
+		shortages, err = reserve(ctx, s.relaxed, orderID, items, now, now.Add(ttl), "order:"+orderID)
 		return err
 	})
 	if err != nil && !errAlreadyReserved.Is(err) {

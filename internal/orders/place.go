@@ -161,7 +161,9 @@ func (s *Service) place(ctx context.Context, c *storedCart, request []byte, acto
 	if err := s.stock.Reserve(ctx, string(o.ID), pieces, s.ttl+holdMargin); err != nil {
 		return nil, err
 	}
-	err = s.insertOrder(ctx, s.db, o, c.sealed, request, actor, o.PlacedAt.Add(s.ttl))
+	// A relaxed commit will do: before anybody hears of the order, payments commits that it is being paid, and with it
+	// everything before.
+	err = s.insertOrder(ctx, s.carts, o, c.sealed, request, actor, o.PlacedAt.Add(s.ttl))
 	if err == nil {
 		outbox.Wake()
 		return o, nil

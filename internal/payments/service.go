@@ -1,6 +1,7 @@
 package payments
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +16,15 @@ import (
 	"shopd/internal/platform/broker"
 	"shopd/internal/platform/id"
 	"shopd/internal/platform/outbox"
+	"shopd/internal/platform/postgres"
 )
 
-// Deps is what the service needs. All fields are required.
+// Deps is what the service needs. Fields are required unless they say otherwise.
 type Deps struct {
-	DB       *pgxpool.Pool // acts as shopd_payments
+	DB *pgxpool.Pool // acts as shopd_payments
+	// Relaxed is the same with relaxed commits, for what a gateway has answered to Pay: a crash that loses it leaves the
+	// payment as it was before the answer, and the reconciler asks again. Nil takes DB.
+	Relaxed  *pgxpool.Pool
 	Gateways map[string]Gateway
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -28,6 +33,7 @@ type Deps struct {
 // Service takes and gives back money.
 type Service struct {
 	db       *pgxpool.Pool
+	relaxed  *pgxpool.Pool
 	gateways map[string]Gateway
 	log      *slog.Logger
 	now      func() time.Time
@@ -35,7 +41,7 @@ type Service struct {
 
 // New returns a Service.
 func New(d Deps) *Service {
-	return &Service{db: d.DB, gateways: d.Gateways, log: d.Log, now: d.Now}
+	return &Service{db: d.DB, relaxed: cmp.Or(d.Relaxed, d.DB), gateways: d.Gateways, log: d.Log, now: d.Now}
 }
 
 // Offers reports whether the shop can be paid this way.
@@ -64,7 +70,7 @@ func (s *Service) Pay(ctx context.Context, r Request) (Payment, error) {
 	switch {
 	case errors.Is(err, ErrNotSent):
 		s.log.WarnContext(ctx, "payment not sent", "payment_id", p.ID, "error", err)
-		if _, err := s.end(ctx, p, Outcome{Status: Voided, Reason: "not sent"}); err != nil {
+		if _, err := s.end(ctx, s.db, p, Outcome{Status: Voided, Reason: "not sent"}); err != nil {
 			return Payment{}, err
 		}
 		return Payment{}, ErrUnavailable
@@ -72,7 +78,7 @@ func (s *Service) Pay(ctx context.Context, r Request) (Payment, error) {
 		s.log.WarnContext(ctx, "payment without an answer", "payment_id", p.ID, "error", err)
 		outcome = Outcome{Status: Unknown}
 	}
-	return s.end(ctx, p, outcome)
+	return s.end(ctx, s.relaxed, p, outcome)
 }
 
 func knownTestMethod(m string) bool {
@@ -129,8 +135,8 @@ func (s *Service) live(ctx context.Context, orderID string) (Payment, error) {
 }
 
 // end takes the payment to outcome, or returns where somebody else took it first.
-func (s *Service) end(ctx context.Context, p Payment, outcome Outcome) (Payment, error) {
-	done, changed, err := finish(ctx, s.db, p.ID, outcome, s.now())
+func (s *Service) end(ctx context.Context, q postgres.Querier, p Payment, outcome Outcome) (Payment, error) {
+	done, changed, err := finish(ctx, q, p.ID, outcome, s.now())
 	if err != nil {
 		return Payment{}, fmt.Errorf("finish payment %s: %w", p.ID, err)
 	}
@@ -171,7 +177,7 @@ func (s *Service) ConfirmTest(ctx context.Context, paymentID string, approve boo
 	if !approve {
 		outcome = Outcome{Status: Declined, Ref: testRef(p), Reason: "The shopper refused."}
 	}
-	return s.end(ctx, p, outcome)
+	return s.end(ctx, s.db, p, outcome)
 }
 
 // Capture takes the money of an authorised or manual payment.
@@ -198,7 +204,7 @@ func (s *Service) Capture(ctx context.Context, paymentID string) (Payment, error
 	if err != nil {
 		outcome = Outcome{Status: Unknown}
 	}
-	return s.end(context.WithoutCancel(ctx), p, outcome)
+	return s.end(context.WithoutCancel(ctx), s.db, p, outcome)
 }
 
 // Void ends a payment that took no money yet. A payment that took some is ErrInvalidState.
@@ -222,7 +228,7 @@ func (s *Service) Void(ctx context.Context, paymentID string) error {
 	if err != nil {
 		return ErrUnavailable.Wrap(err)
 	}
-	_, err = s.end(ctx, p, outcome)
+	_, err = s.end(ctx, s.db, p, outcome)
 	return err
 }
 
@@ -300,7 +306,7 @@ func (s *Service) lookUp(ctx context.Context, p Payment) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.end(ctx, p, outcome)
+	_, err = s.end(ctx, s.db, p, outcome)
 	return err
 }
 

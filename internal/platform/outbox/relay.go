@@ -161,8 +161,12 @@ func (r *Relay) publish(ctx context.Context, batch []events.Envelope) ([]error, 
 	return r.Publisher.Publish(ctx, batch)
 }
 
+// The claim is durable although the pool's commits may be relaxed: so is then everything committed before it, and no
+// event leaves whose change a crash could still undo.
 const claimEvents = `
-with due as (
+with durable as (
+    select set_config('synchronous_commit', 'on', true)
+), due as (
     select event_id
     from platform.outbox
     where published_at is null and (claimed_until is null or claimed_until < now())
@@ -172,7 +176,7 @@ with due as (
 )
 update platform.outbox o
 set claimed_until = now() + $2::interval
-from due
+from due, durable
 where o.event_id = due.event_id
 returning o.seq, o.event_id, o.type, o.version, o.aggregate_id, o.aggregate_version, o.occurred_at, o.trace, o.data::text`
 
