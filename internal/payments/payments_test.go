@@ -150,7 +150,9 @@ func TestUnknownPaymentIsLookedUpAndNeverSentAgain(t *testing.T) {
 func TestPaymentTheGatewayNeverHeardOfEndsAndMakesRoom(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.gateway.lookup = func(payments.Payment) (payments.Outcome, error) { return payments.Outcome{Status: payments.Voided}, nil }
+	b.gateway.lookup = func(payments.Payment) (payments.Outcome, error) {
+		return payments.Outcome{Status: payments.Voided}, nil
+	}
 	_, err := b.svc.Pay(t.Context(), request("ord_1", payments.TestTimeout))
 	require.NoError(t, err)
 	_, err = b.svc.Reconcile(t.Context(), -time.Second)
@@ -163,7 +165,9 @@ func TestPaymentTheGatewayNeverHeardOfEndsAndMakesRoom(t *testing.T) {
 func TestBreakerOpensAndSaysThatNothingWasSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.gateway.charge = func(payments.Payment) (payments.Outcome, error) { return payments.Outcome{}, errors.New("connection reset") }
+	b.gateway.charge = func(payments.Payment) (payments.Outcome, error) {
+		return payments.Outcome{}, errors.New("connection reset")
+	}
 	var err error
 	for i := 0; err == nil && i < 50; i++ {
 		_, err = b.svc.Pay(t.Context(), request("ord_"+time.Now().String(), payments.TestOK))

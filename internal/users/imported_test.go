@@ -83,7 +83,9 @@ func TestOneBadCustomerKeepsAllOut(t *testing.T) {
 	for name, spoil := range map[string]func(*users.ImportedCustomer){
 		"an address that is none": func(c *users.ImportedCustomer) { c.Email = "grace" },
 		"a name of two lines":     func(c *users.ImportedCustomer) { c.Name = "Grace\nHopper" },
-		"an address without town": func(c *users.ImportedCustomer) { c.Address = &users.PostalAddress{Name: "Grace", Line1: "1", Country: "US"} },
+		"an address without town": func(c *users.ImportedCustomer) {
+			c.Address = &users.PostalAddress{Name: "Grace", Line1: "1", Country: "US"}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := importedAda()
