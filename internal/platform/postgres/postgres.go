@@ -57,6 +57,8 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	if c.GenericPlans {
 		params["plan_cache_mode"] = "force_generic_plan"
 	}
+	// Our statements are short, and some look dear to the planner: compiling those takes longer than running them.
+	params["jit"] = "off"
 	params["timezone"] = "UTC"
 	params["idle_in_transaction_session_timeout"] = "15s"
 	params["statement_timeout"] = "30s"
