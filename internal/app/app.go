@@ -341,7 +341,7 @@ func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, 
 		role    string
 		share   int32 // of 40
 		relaxed bool
-		generic bool
+		byKey   bool
 	}{
 		{&p.catalog, "shopd_catalog", 5, false, true},
 		{&p.orders, "shopd_orders", 7, false, true},
@@ -352,12 +352,12 @@ func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, 
 		{&p.inventory, "shopd_inventory", 3, false, true},
 		{&p.reservations, "shopd_inventory", 2, true, true},
 		{&p.recs, "shopd_recs", 2, false, true},
-		{&p.users, "shopd_users", 3, false, false},
-		{&p.relay, "shopd_relay", 3, true, false},
+		{&p.users, "shopd_users", 3, false, true},
+		{&p.relay, "shopd_relay", 3, true, true},
 		{&p.jobs, "shopd_jobs", 2, false, false},
 	} {
 		pool, err := postgres.Open(ctx, postgres.Config{
-			URL: c.URL.Reveal(), Role: o.role, MaxConns: max(2, total*o.share/40), Relaxed: o.relaxed, GenericPlans: o.generic,
+			URL: c.URL.Reveal(), Role: o.role, MaxConns: max(2, total*o.share/40), Relaxed: o.relaxed, KeyLookups: o.byKey,
 			Tracer: t.QueryTracer,
 		})
 		if err != nil {

@@ -176,8 +176,8 @@ with durable as (
 )
 update platform.outbox o
 set claimed_until = now() + $2::interval
-from due, durable
-where o.event_id = due.event_id
+from durable
+where o.event_id = any(array(select event_id from due))
 returning o.seq, o.event_id, o.type, o.version, o.aggregate_id, o.aggregate_version, o.occurred_at, o.trace, o.data::text`
 
 func (r *Relay) claim(ctx context.Context, limit int) ([]events.Envelope, error) {

@@ -34,9 +34,10 @@ type Config struct {
 	// Relaxed lets commits be acknowledged before they are on disk (synchronous_commit off). Only for rows whose
 	// loss in a crash nobody was promised against: carts, relay marks.
 	Relaxed bool
-	// GenericPlans plans each prepared statement once for a connection instead of each time it looks cheaper with the
-	// arguments at hand: right where statements look up few rows by key, whatever the arguments are.
-	GenericPlans bool
+	// KeyLookups says that statements find few rows by key, whatever their arguments are and however large their tables
+	// have become since PostgreSQL last counted. It plans each prepared statement once for a connection, and with an index
+	// wherever one fits: a plan made for an empty table reads the whole of the one it has grown to.
+	KeyLookups bool
 	// Tracer sees every statement; nil for none.
 	Tracer pgx.QueryTracer
 }
@@ -54,8 +55,9 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	if c.Relaxed {
 		params["synchronous_commit"] = "off"
 	}
-	if c.GenericPlans {
+	if c.KeyLookups {
 		params["plan_cache_mode"] = "force_generic_plan"
+		params["enable_seqscan"] = "off"
 	}
 	// Our statements are short, and some look dear to the planner: compiling those takes longer than running them.
 	params["jit"] = "off"
