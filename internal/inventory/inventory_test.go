@@ -238,7 +238,7 @@ func TestCacheFollowsTheNewestEventAndSurvivesAnOldOne(t *testing.T) {
 	require.Eventually(t, func() bool {
 		available, err := b.svc.Available(t.Context(), []string{"A"})
 		return err == nil && available["A"] == 1
-	}, 2*time.Second, 20*time.Millisecond)
+	}, 20*time.Second, 20*time.Millisecond)
 }
 
 func TestExpiredHoldsAreFoundExtendedAndReleased(t *testing.T) {

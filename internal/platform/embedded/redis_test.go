@@ -32,7 +32,7 @@ func TestKeysExpireByThemselves(t *testing.T) {
 	require.NoError(t, client.Set(ctx, "short", "1", 200*time.Millisecond).Err())
 	require.NoError(t, client.Set(ctx, "long", "1", time.Hour).Err())
 	require.Equal(t, "1", client.Get(ctx, "short").Val())
-	require.Eventually(t, func() bool { return client.Exists(ctx, "short").Val() == 0 }, 2*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return client.Exists(ctx, "short").Val() == 0 }, 20*time.Second, 10*time.Millisecond)
 	require.Equal(t, "1", client.Get(ctx, "long").Val())
 	require.Greater(t, client.TTL(ctx, "long").Val(), 59*time.Minute)
 }

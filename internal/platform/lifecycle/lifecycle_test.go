@@ -122,12 +122,12 @@ func TestServerFinishesItsRequestsAndIsUnreadyMeanwhile(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx, nil) }()
-	require.Eventually(t, func() bool { return body(t, base+"/ready") == "true" }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return body(t, base+"/ready") == "true" }, 20*time.Second, 5*time.Millisecond)
 	slow := make(chan string, 1)
 	go func() { slow <- body(t, base+"/slow") }()
 	<-begun
 	cancel()
-	require.Eventually(t, func() bool { return !g.Ready() }, time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !g.Ready() }, 10*time.Second, time.Millisecond)
 	require.Equal(t, "false", body(t, base+"/ready"), "while load balancers turn away, requests are still served")
 	require.Equal(t, "done", <-slow)
 	require.NoError(t, <-ended)
@@ -166,7 +166,7 @@ func TestIdleConnectionsSurviveTheBeginningOfAStop(t *testing.T) {
 	}
 	require.False(t, ask().Close)
 	cancel()
-	require.Eventually(t, func() bool { return !g.Ready() }, time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !g.Ready() }, 10*time.Second, time.Millisecond)
 	require.True(t, ask().Close, "it is told to come back on another one")
 	require.NoError(t, <-ended)
 }

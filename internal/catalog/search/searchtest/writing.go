@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -105,9 +104,9 @@ func testRefused(t *testing.T, e search.Engine) {
 
 func testFreshness(t *testing.T, e search.Engine) {
 	require.NoError(t, e.Upsert(t.Context(), []search.Document{titled(2, "Quickly Visible")}))
-	eventually(t, e, search.Query{Text: "quickly visible"}, "joust", true, time.Second)
+	eventually(t, e, search.Query{Text: "quickly visible"}, "joust", true)
 	require.NoError(t, e.Delete(t.Context(), []search.Ref{{ProductID: joust, Version: 3}}))
-	eventually(t, e, search.Query{Text: "quickly visible"}, "joust", false, time.Second)
+	eventually(t, e, search.Query{Text: "quickly visible"}, "joust", false)
 }
 
 func testConcurrency(t *testing.T, e search.Engine) {

@@ -223,11 +223,11 @@ func TestABrokerThatHangsHoldsNeitherPublishingNorShutdown(t *testing.T) {
 	refused, err := b.Publish(t.Context(), batch[1:])
 	require.ErrorIs(t, err, broker.ErrUnavailable)
 	require.Error(t, refused[0])
-	require.Less(t, time.Since(began), 8*time.Second)
+	require.Less(t, time.Since(began), 20*time.Second)
 
 	began = time.Now()
 	stop()
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 20*time.Second)
 }
 
 func TestAnAbsentBrokerIsUnavailableAtOnce(t *testing.T) {
@@ -247,7 +247,7 @@ func TestAnAbsentBrokerIsUnavailableAtOnce(t *testing.T) {
 	}
 	require.Equal(t, errs.Unavailable, errs.KindOf(b.Ping(t.Context())))
 	stop()
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 20*time.Second)
 
 	_, err = rabbitmq.New("http://example.com", lab.Config(t))
 	require.Error(t, err)
