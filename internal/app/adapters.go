@@ -13,6 +13,7 @@ import (
 	"shopd/internal/orders"
 	"shopd/internal/payments"
 	"shopd/internal/platform/errs"
+	"shopd/internal/platform/jobs"
 	"shopd/internal/platform/mail"
 	"shopd/internal/pricing"
 	"shopd/internal/recs"
@@ -153,13 +154,37 @@ func orderPayment(p payments.Payment, err error) (orders.Payment, error) {
 	return o, nil
 }
 
-// ordersMailer and usersMailer put mails into the one queue.
-type ordersMailer struct{ *mail.Outbox }
+// ordersMailer queues the letters of orders, which are written when they are sent.
+type ordersMailer struct{ queue *jobs.Queue }
 
-func (m ordersMailer) Enqueue(ctx context.Context, tx pgx.Tx, key string, o orders.Mail) error {
-	return m.Outbox.Enqueue(ctx, tx, key, mail.Message{To: o.To, Subject: o.Subject, Text: o.Text, HTML: o.HTML})
+// orderMail is the job that writes and sends a letter.
+type orderMail struct {
+	Key    string        `json:"key" river:"unique"`
+	Letter orders.Letter `json:"letter"`
 }
 
+// Kind names the work.
+func (orderMail) Kind() string { return "orders.mail" }
+
+func (m ordersMailer) Enqueue(ctx context.Context, tx pgx.Tx, letters []orders.Letter) error {
+	list := make([]jobs.Job, len(letters))
+	for i, l := range letters {
+		list[i] = jobs.Job{Args: orderMail{Key: l.Key, Letter: l}, Options: mail.Once}
+		list[i].Trace = l.Trace
+	}
+	return m.queue.EnqueueAll(ctx, tx, list)
+}
+
+// sendOrderMail does the work of an orderMail.
+func (s *Shop) sendOrderMail(ctx context.Context, job orderMail) error {
+	m, wanted, err := s.Orders.WriteMail(ctx, job.Letter)
+	if err != nil || !wanted {
+		return err
+	}
+	return s.mailer.Send(ctx, mail.Letter{Key: job.Key, Message: mail.Message{To: m.To, Subject: m.Subject, Text: m.Text, HTML: m.HTML}})
+}
+
+// usersMailer puts mails into the queue, sealed.
 type usersMailer struct{ *mail.Outbox }
 
 func (m usersMailer) Send(ctx context.Context, tx pgx.Tx, u users.Mail) error {

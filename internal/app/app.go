@@ -66,6 +66,7 @@ type Shop struct {
 	keys      *idempotency.Store
 	limiter   *ratelimit.Limiter
 	vault     *crypto.Vault
+	mailer    mail.Sender
 	mails     *mail.Folder // nil where mails leave by SMTP
 	media     media
 	version   string
@@ -183,17 +184,17 @@ func (s *Shop) openMail(_ context.Context, o Options) (err error) {
 		return err
 	}
 	s.registry = jobs.NewRegistry()
-	var sender mail.Sender
 	if address := s.Config.Mail.SMTPURL.Reveal(); address != "" {
-		sender, err = mail.NewSMTP(address, s.sender(), s.now)
+		s.mailer, err = mail.NewSMTP(address, s.sender(), s.now)
 	} else {
 		s.mails, err = mail.NewFolder(filepath.Join(o.DataDir, "mail"), s.sender(), s.now)
-		sender = s.mails
+		s.mailer = s.mails
 	}
 	if err != nil {
 		return err
 	}
-	mail.Deliver(s.registry, s.vault, sender)
+	mail.Deliver(s.registry, s.vault, s.mailer)
+	jobs.Handle(s.registry, s.sendOrderMail)
 	return nil
 }
 
@@ -243,7 +244,7 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	}
 	s.Orders = orders.New(orders.Deps{
 		DB: s.pools.orders, Carts: s.pools.carts, Catalog: ordersCatalog{s.Catalog}, Pricing: ordersPricing{s.Pricing}, Stock: ordersStock{s.Inventory},
-		Payments: ordersPayments{s.Payments}, Sealer: s.vault, Mailer: ordersMailer{outgoing}, Methods: s.paymentMethods(), ShopName: s.Config.Shop.Name,
+		Payments: ordersPayments{s.Payments}, Sealer: s.vault, Mailer: ordersMailer{s.queue}, Methods: s.paymentMethods(), ShopName: s.Config.Shop.Name,
 		BaseURL: s.baseURL(), TTL: s.Config.Timers.Reservation, Log: s.log, Now: s.now, Registerer: s.metrics(),
 	})
 	exporter.orders = s.Orders

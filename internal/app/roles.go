@@ -93,7 +93,8 @@ func (s *Shop) awaitSchema(ctx context.Context) error {
 	}
 }
 
-const jobWorkers = 8
+// jobWorkers are mostly letters, which wait for a mail server; as many are fetched at once.
+const jobWorkers = 64
 
 func (s *Shop) runJobs(ctx context.Context) error {
 	client, err := jobs.New(jobs.Config{

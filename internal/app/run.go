@@ -13,6 +13,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"shopd/internal/platform/config"
@@ -45,6 +48,7 @@ func (p Program) Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
+	collectLess(p.Environ)
 	process := &process{Program: p, cfg: cfg, in: in, roles: o.Roles}
 	if !cfg.Profile.Strict() {
 		dir, remove, err := serveDir(cfg)
@@ -58,6 +62,14 @@ func (p Program) Serve(ctx context.Context, o ServeOptions) error {
 		in.Log.InfoContext(ctx, "serving", "storefront", process.storefront(), "ops", process.ops(), "profile", string(cfg.Profile), "roles", o.Roles, "version", p.Version)
 		return nil
 	})
+}
+
+// collectLess trades memory for processor time: what lives in a shop's process is small beside what its requests leave
+// behind. GOGC and GOMEMLIMIT are the operator's word and stand.
+func collectLess(environ []string) {
+	if !slices.ContainsFunc(environ, func(e string) bool { return strings.HasPrefix(e, "GOGC=") }) {
+		debug.SetGCPercent(300)
+	}
 }
 
 // serveDir is the data directory of a process outside production: the one that is set, or one that goes with the

@@ -48,7 +48,11 @@ func (s *Service) CreateCart(ctx context.Context, n NewCart) (*Cart, string, err
 	secret := make([]byte, 24)
 	rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
 	token := "ct_" + base64.RawURLEncoding.EncodeToString(secret)
-	return c, token, insertCart(ctx, s.carts, c, tokenHash(token))
+	if err := insertCart(ctx, s.carts, c, tokenHash(token)); err != nil {
+		return nil, "", err
+	}
+	s.recent.keep(&storedCart{Cart: *c, tokenHash: tokenHash(token)})
+	return c, token, nil
 }
 
 // Cart returns a cart, errs.ErrNotFound when access does not open it.
@@ -76,24 +80,15 @@ const cartAttempts = 4
 
 // change reads the cart, lets edit change it, prices it anew and writes it back.
 func (s *Service) change(ctx context.Context, id CartID, a Access, edit func(*storedCart) error) (*Cart, error) {
+	if c, known := s.recent.take(id); known && s.revise(ctx, c, a, edit) == nil {
+		return &c.Cart, nil
+	}
 	for attempt := 1; ; attempt++ {
-		c, err := s.openCart(ctx, id, a)
+		c, err := s.loadCart(ctx, s.carts, id)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.mayChange(ctx, c); err != nil {
-			return nil, err
-		}
-		if a.CustomerID != "" && c.CustomerID == "" {
-			c.CustomerID = a.CustomerID // who signs in takes the cart along
-		}
-		if err := edit(c); err != nil {
-			return nil, err
-		}
-		if err := s.total(ctx, &c.Cart); err != nil {
-			return nil, err
-		}
-		err = s.saveCart(ctx, s.carts, c, s.now())
+		err = s.revise(ctx, c, a, edit)
 		if err == nil {
 			return &c.Cart, nil
 		}
@@ -101,6 +96,30 @@ func (s *Service) change(ctx context.Context, id CartID, a Access, edit func(*st
 			return nil, err
 		}
 	}
+}
+
+// revise makes one attempt to change c.
+func (s *Service) revise(ctx context.Context, c *storedCart, a Access, edit func(*storedCart) error) error {
+	if !a.opensCart(c) {
+		return errs.ErrNotFound
+	}
+	if err := s.mayChange(ctx, c); err != nil {
+		return err
+	}
+	if a.CustomerID != "" && c.CustomerID == "" {
+		c.CustomerID = a.CustomerID // who signs in takes the cart along
+	}
+	if err := edit(c); err != nil {
+		return err
+	}
+	if err := s.total(ctx, &c.Cart); err != nil {
+		return err
+	}
+	if err := s.saveCart(ctx, s.carts, c, s.now()); err != nil {
+		return err
+	}
+	s.recent.keep(c)
+	return nil
 }
 
 // mayChange refuses a cart that has become an order, unless that order was cancelled or still waits to be paid.

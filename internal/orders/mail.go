@@ -43,56 +43,75 @@ type mailData struct {
 	Parcel  *Fulfilment
 }
 
-// enqueueMails puts the mail of each event into the queue, in the transaction that marks the event as handled.
+// Letter is a mail that is due: what it tells about, and nothing personal. WriteMail makes the mail of it.
+type Letter struct {
+	Key          string `json:"-"`     // tells it from all other letters
+	Event        string `json:"event"` // the type of the event it tells about
+	OrderID      ID     `json:"order_id"`
+	FulfilmentID string `json:"fulfilment_id,omitempty"` // of the parcel that is on its way
+	WasPaid      bool   `json:"was_paid,omitempty"`      // a cancelled order had been paid: its money goes back
+	Trace        string `json:"-"`                       // the W3C traceparent of the event
+}
+
+// enqueueMails makes the letter of each event due, in the transaction that marks the event as handled.
 func (s *Service) enqueueMails(ctx context.Context, tx pgx.Tx, batch []events.Envelope) error {
+	letters := make([]Letter, 0, len(batch))
 	for _, env := range batch {
-		o, _, err := s.loadOrder(ctx, tx, ID(env.AggregateID))
+		l, wanted, err := letterOf(env)
 		if err != nil {
 			return err
 		}
-		if o.Contact.Email == "" {
-			continue // erased in between
+		if wanted {
+			letters = append(letters, l)
 		}
-		m, wanted, err := s.mailOf(env, o)
-		if err != nil {
-			return err
-		}
-		if !wanted {
-			continue
-		}
-		if err := s.mailer.Enqueue(ctx, tx, env.ID, m); err != nil {
-			return fmt.Errorf("queue mail for order %s: %w", o.ID, err)
-		}
+	}
+	if err := s.mailer.Enqueue(ctx, tx, letters); err != nil {
+		return fmt.Errorf("queue the mails of orders: %w", err)
 	}
 	return nil
 }
 
-// mailOf writes the mail of an event; wanted is false for one that the shopper need not hear of.
-func (s *Service) mailOf(env events.Envelope, o *Order) (m Mail, wanted bool, err error) {
-	kind := mailKinds[env.Type]
-	data := mailData{
-		Order: o, Shop: s.shopName, Name: firstName(o.Contact.Shipping.Name), Subject: fmt.Sprintf(kind.subject, o.describe()),
-		URL: s.baseURL + "/order/" + string(o.ID) + "?secret=" + s.secretOf(o.ID),
-	}
+// letterOf reads an event; wanted is false for one that the shopper need not hear of.
+func letterOf(env events.Envelope) (l Letter, wanted bool, err error) {
+	l = Letter{Key: env.ID, Event: env.Type, OrderID: ID(env.AggregateID), Trace: env.Trace}
 	switch env.Type {
 	case events.OrderCancelled{}.Type():
 		ev, err := events.Open[events.OrderCancelled](env)
 		if err != nil {
-			return Mail{}, false, broker.Unreadable(err)
+			return Letter{}, false, broker.Unreadable(err)
 		}
-		if ev.Reason == reasonReplaced {
-			return Mail{}, false, nil
-		}
-		data.Paid = ev.WasPaid
+		l.WasPaid = ev.WasPaid
+		return l, ev.Reason != reasonReplaced, nil
 	case events.OrderFulfilled{}.Type():
 		ev, err := events.Open[events.OrderFulfilled](env)
 		if err != nil {
-			return Mail{}, false, broker.Unreadable(err)
+			return Letter{}, false, broker.Unreadable(err)
 		}
-		for i, f := range o.Fulfilments {
-			if f.ID == ev.FulfilmentID {
-				data.Parcel = &o.Fulfilments[i]
-			}
+		l.FulfilmentID = ev.FulfilmentID
+	}
+	return l, true, nil
+}
+
+// WriteMail writes a letter as the order is now; wanted is false when its customer was erased in between.
+func (s *Service) WriteMail(ctx context.Context, l Letter) (m Mail, wanted bool, err error) {
+	kind, known := mailKinds[l.Event]
+	if !known {
+		return Mail{}, false, fmt.Errorf("orders has no mail about %s", l.Event)
+	}
+	o, _, err := s.loadOrder(ctx, s.db, l.OrderID)
+	if err != nil {
+		return Mail{}, false, err
+	}
+	if o.Contact.Email == "" {
+		return Mail{}, false, nil
+	}
+	data := mailData{
+		Order: o, Shop: s.shopName, Name: firstName(o.Contact.Shipping.Name), Subject: fmt.Sprintf(kind.subject, o.describe()),
+		URL: s.baseURL + "/order/" + string(o.ID) + "?secret=" + s.secretOf(o.ID), Paid: l.WasPaid,
+	}
+	for i, f := range o.Fulfilments {
+		if f.ID == l.FulfilmentID {
+			data.Parcel = &o.Fulfilments[i]
 		}
 	}
 	var plain, rich bytes.Buffer

@@ -98,10 +98,10 @@ type Sealer interface {
 	BlindIndexes(value string) [][]byte
 }
 
-// Mailer puts mails into the queue, inside the transaction of what they tell about.
+// Mailer queues mails to shoppers, inside the transaction of what they tell about.
 type Mailer interface {
-	// Enqueue sends the message once for each key.
-	Enqueue(ctx context.Context, tx pgx.Tx, key string, m Mail) error
+	// Enqueue has each letter written by WriteMail and sent once tx has committed, one mail for each key.
+	Enqueue(ctx context.Context, tx pgx.Tx, letters []Letter) error
 }
 
 // Mail is a message to a shopper.

@@ -63,6 +63,7 @@ type Service struct {
 	log       *slog.Logger
 	now       func() time.Time
 	methods   atomic.Pointer[timedMethods]
+	recent    recentCarts
 	metrics   *metrics
 }
 
@@ -70,7 +71,7 @@ type Service struct {
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, carts: d.Carts, catalog: d.Catalog, pricing: d.Pricing, stock: d.Stock, payments: d.Payments, sealer: d.Sealer, mailer: d.Mailer,
-		offers: d.Methods, shopName: d.ShopName, baseURL: d.BaseURL, ttl: d.TTL, log: d.Log, now: d.Now, metrics: newMetrics(d.Registerer),
+		offers: d.Methods, shopName: d.ShopName, baseURL: d.BaseURL, ttl: d.TTL, log: d.Log, now: d.Now, recent: newRecentCarts(), metrics: newMetrics(d.Registerer),
 	}
 }
 

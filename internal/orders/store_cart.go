@@ -86,7 +86,7 @@ func (s *Service) openContact(sealed []byte, id CartID) (*Contact, error) {
 const saveCartSQL = `
 update orders.carts
 set customer_id = nullif($3, ''), country = $4, lines = $5, contact = $6, shipping_method = $7, totals = $8, version = version + 1, updated_at = $9
-where id = $1 and version = $2`
+where id = $1 and version = $2 and coalesce(order_id, '') = $10`
 
 // saveCart writes c back unless somebody else did since it was read: then it returns errStaleCart.
 func (s *Service) saveCart(ctx context.Context, q postgres.Querier, c *storedCart, now time.Time) error {
@@ -104,7 +104,7 @@ func (s *Service) saveCart(ctx context.Context, q postgres.Querier, c *storedCar
 			return err
 		}
 	}
-	tag, err := q.Exec(ctx, saveCartSQL, c.ID, c.Version, c.CustomerID, c.Country, lines, c.sealed, method, totals, now)
+	tag, err := q.Exec(ctx, saveCartSQL, c.ID, c.Version, c.CustomerID, c.Country, lines, c.sealed, method, totals, now, string(c.OrderID))
 	if err != nil {
 		return fmt.Errorf("write cart %s: %w", c.ID, err)
 	}

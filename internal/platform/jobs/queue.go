@@ -32,6 +32,8 @@ type Options struct {
 	At time.Time
 	// MaxAttempts is how often the job is tried before it is given up; 0 takes 25, which is three weeks.
 	MaxAttempts int
+	// Trace is the W3C traceparent that goes on in the job; empty takes the one in the context.
+	Trace string
 }
 
 // Queue puts jobs into transactions of any domain. It has no connection of its own.
@@ -48,19 +50,41 @@ func NewQueue() (*Queue, error) {
 	return &Queue{client: client}, nil
 }
 
+// Job is one job to be written, with its options.
+type Job struct {
+	Args
+	Options
+}
+
 // Enqueue writes the job within the transaction, which must commit for the job to exist. It takes one statement. The
 // trace in ctx goes on in the job.
 func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, args Args, o Options) error {
-	metadata, err := json.Marshal(traceOf(ctx))
-	if err != nil {
-		return fmt.Errorf("enqueue %s: %w", args.Kind(), err)
+	return q.EnqueueAll(ctx, tx, []Job{{args, o}})
+}
+
+// EnqueueAll is Enqueue for many jobs, with one statement for all of them.
+func (q *Queue) EnqueueAll(ctx context.Context, tx pgx.Tx, list []Job) error {
+	if len(list) == 0 {
+		return nil
 	}
-	insert := &river.InsertOpts{ScheduledAt: o.At, MaxAttempts: o.MaxAttempts, Metadata: metadata}
-	if o.Once {
-		insert.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: rivertype.UniqueOptsByStateDefault()}
+	params := make([]river.InsertManyParams, len(list))
+	for i, j := range list {
+		trace := traceOf(ctx)
+		if j.Trace != "" {
+			trace = propagation.MapCarrier{"traceparent": j.Trace}
+		}
+		metadata, err := json.Marshal(trace)
+		if err != nil {
+			return fmt.Errorf("enqueue %s: %w", j.Kind(), err)
+		}
+		insert := &river.InsertOpts{ScheduledAt: j.At, MaxAttempts: j.MaxAttempts, Metadata: metadata}
+		if j.Once {
+			insert.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: rivertype.UniqueOptsByStateDefault()}
+		}
+		params[i] = river.InsertManyParams{Args: j.Args, InsertOpts: insert}
 	}
-	if _, err := q.client.InsertTx(ctx, tx, args, insert); err != nil {
-		return fmt.Errorf("enqueue %s: %w", args.Kind(), err)
+	if _, err := q.client.InsertManyTx(ctx, tx, params); err != nil {
+		return fmt.Errorf("enqueue %s: %w", list[0].Kind(), err)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"shopd/internal/platform/jobs"
 )
 
-// tries of one letter stretch over about three quarters of a day.
-const tries = 12
+// Once are the options of a job that sends a letter: one for each key, tried for about three quarters of a day.
+var Once = jobs.Options{Once: true, MaxAttempts: 12}
 
 // Sealer keeps letters unreadable while they wait in the database.
 type Sealer interface {
@@ -43,7 +43,7 @@ func (o *Outbox) Enqueue(ctx context.Context, tx pgx.Tx, key string, m Message) 
 	if err != nil {
 		return fmt.Errorf("seal mail %s: %w", key, err)
 	}
-	return o.queue.Enqueue(ctx, tx, sendArgs{Key: key, Sealed: sealed}, jobs.Options{Once: true, MaxAttempts: tries})
+	return o.queue.Enqueue(ctx, tx, sendArgs{Key: key, Sealed: sealed}, Once)
 }
 
 // Deliver makes a process that works on jobs send the letters.

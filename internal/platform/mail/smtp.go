@@ -10,14 +10,20 @@ import (
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
+	"golang.org/x/sync/semaphore"
 )
 
-// smtpLimit bounds one conversation with the server.
-const smtpLimit = 15 * time.Second
+const (
+	// smtpLimit bounds one conversation with the server.
+	smtpLimit = 15 * time.Second
+	// smtpAtOnce is how many conversations one process has at a time: mail servers refuse those that have many.
+	smtpAtOnce = 8
+)
 
 // SMTP hands letters to a mail server.
 type SMTP struct {
 	client *gomail.Client
+	slots  *semaphore.Weighted
 	from   string
 	now    func() time.Time
 }
@@ -56,7 +62,7 @@ func NewSMTP(address, from string, now func() time.Time) (*SMTP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare mail through %s: %w", net.JoinHostPort(u.Hostname(), strconv.Itoa(port)), err)
 	}
-	return &SMTP{client: client, from: from, now: now}, nil
+	return &SMTP{client: client, slots: semaphore.NewWeighted(smtpAtOnce), from: from, now: now}, nil
 }
 
 // Send hands the letter to the server.
@@ -65,6 +71,10 @@ func (s *SMTP) Send(ctx context.Context, l Letter) error {
 	if err != nil {
 		return err
 	}
+	if err := s.slots.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("send mail %s: %w", l.id(), err)
+	}
+	defer s.slots.Release(1)
 	ctx, cancel := context.WithTimeout(ctx, smtpLimit)
 	defer cancel()
 	if err := s.client.DialAndSendWithContext(ctx, msg); err != nil {
