@@ -107,3 +107,32 @@ func process(t *testing.T, lab *brokertest.Lab, handle func(context.Context) err
 	}
 	return runtime.Runners()[0].Process(t.Context(), deliveries)
 }
+
+func TestARedriveIsNotForgottenWithTheTryBeforeIt(t *testing.T) {
+	t.Parallel()
+	lab := brokertest.NewLab(t)
+	retries, letters := broker.NewRetries(lab.Relay), broker.NewDeadLetters(lab.Relay)
+	env := brokertest.Events(1, events.OrderPlaced{}.Type())[0]
+	const consumer = "inventory.orders"
+	require.NoError(t, retries.Put(t.Context(), consumer, []broker.Delivery{{Envelope: env}}, []time.Duration{0}))
+	taken, err := retries.Take(t.Context(), []string{consumer}, 10)
+	require.NoError(t, err)
+	require.Len(t, taken[consumer], 1)
+
+	now := time.Now()
+	require.NoError(t, letters.Put(t.Context(), broker.DeadLetter{Consumer: consumer, Event: &env, Error: "broken", Attempts: 3, FirstFailed: now, LastFailed: now}))
+	list, err := letters.List(t.Context(), broker.DeadLetterFilter{})
+	require.NoError(t, err)
+	require.NoError(t, letters.Redrive(t.Context(), list[0].ID))
+	require.NoError(t, retries.Drop(t.Context(), consumer, taken[consumer]))
+
+	again, err := retries.Take(t.Context(), []string{consumer}, 10)
+	require.NoError(t, err)
+	require.Len(t, again[consumer], 1, "somebody has asked for it")
+	require.NoError(t, retries.Drop(t.Context(), consumer, again[consumer]))
+	_, err = lab.Relay.Exec(t.Context(), "update platform.event_retries set due_at = now()")
+	require.NoError(t, err)
+	none, err := retries.Take(t.Context(), []string{consumer}, 10)
+	require.NoError(t, err)
+	require.Empty(t, none)
+}

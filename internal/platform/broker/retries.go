@@ -19,6 +19,8 @@ type Delivery struct {
 	Attempt int
 	// FirstFailed is when it failed first; zero when it has not.
 	FirstFailed time.Time
+	// due is when a delivery from Retries comes again unless it is settled.
+	due time.Time
 }
 
 // Retries is the durable list of events to be handed to one consumer later. The pool acts as shopd_relay.
@@ -73,7 +75,7 @@ update platform.event_retries r
 set due_at = now() + $3::interval
 from due
 where r.consumer = due.consumer and r.event_id = due.event_id
-returning r.consumer, r.envelope::text, r.attempt, r.first_failed_at`
+returning r.consumer, r.envelope::text, r.attempt, r.first_failed_at, r.due_at`
 
 // Take returns up to limit deliveries that are due for the consumers, by consumer. Each comes again after a
 // minute unless Drop or Put settles it.
@@ -86,8 +88,9 @@ func (r *Retries) Take(ctx context.Context, consumers []string, limit int) (map[
 	var consumer, body string
 	var attempt int
 	var failed *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&consumer, &body, &attempt, &failed}, func() error {
-		d := Delivery{Attempt: attempt}
+	var again time.Time
+	_, err = pgx.ForEachRow(rows, []any{&consumer, &body, &attempt, &failed, &again}, func() error {
+		d := Delivery{Attempt: attempt, due: again}
 		if failed != nil {
 			d.FirstFailed = failed.UTC()
 		}
@@ -103,13 +106,19 @@ func (r *Retries) Take(ctx context.Context, consumers []string, limit int) (map[
 	return due, nil
 }
 
+// A redrive in between has made the event due anew, and stays.
 const dropRetries = `
-delete from platform.event_retries
-where consumer = $1 and event_id = any($2)`
+delete from platform.event_retries as r
+using unnest($2::text[], $3::timestamptz[]) as d (event_id, due_at)
+where r.consumer = $1 and r.event_id = d.event_id and r.due_at = d.due_at`
 
-// Drop forgets what has been handed over.
-func (r *Retries) Drop(ctx context.Context, consumer string, ids []string) error {
-	if _, err := r.pool.Exec(ctx, dropRetries, consumer, ids); err != nil {
+// Drop forgets what Take returned and has been handed over.
+func (r *Retries) Drop(ctx context.Context, consumer string, batch []Delivery) error {
+	ids, dues := make([]string, len(batch)), make([]time.Time, len(batch))
+	for i, d := range batch {
+		ids[i], dues[i] = d.ID, d.due
+	}
+	if _, err := r.pool.Exec(ctx, dropRetries, consumer, ids, dues); err != nil {
 		return fmt.Errorf("forget handed-over events: %w", err)
 	}
 	return nil

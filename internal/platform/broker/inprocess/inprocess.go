@@ -75,15 +75,15 @@ func (b *Broker) Publish(ctx context.Context, batch []events.Envelope) ([]error,
 	return failures, nil
 }
 
-// process returns the ids of what is done; the rest it keeps among the retries, each with its own time.
-func (b *Broker) process(ctx context.Context, runner *broker.Runner, batch []broker.Delivery) (done []string, err error) {
+// process returns what is done; the rest it keeps among the retries, each with its own time.
+func (b *Broker) process(ctx context.Context, runner *broker.Runner, batch []broker.Delivery) (done []broker.Delivery, err error) {
 	var again []broker.Delivery
 	var delays []time.Duration
 	for i, v := range runner.Process(ctx, batch) {
 		d := batch[i]
 		switch v.Action {
 		case broker.Done:
-			done = append(done, d.ID)
+			done = append(done, d)
 			continue
 		case broker.Later:
 			d.Attempt++

@@ -144,10 +144,10 @@ func (b *Broker) send(ctx context.Context, runner *broker.Runner, due []broker.D
 	if refused == nil && err != nil {
 		return err
 	}
-	var sent []string
+	var sent []broker.Delivery
 	for i, d := range due {
 		if refused[i] == nil {
-			sent = append(sent, d.ID)
+			sent = append(sent, d)
 		}
 		err = errors.Join(err, refused[i])
 	}
