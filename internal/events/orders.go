@@ -15,16 +15,24 @@ type OrderLine struct {
 	UnitPrice money.Amount `json:"unit_price"`
 }
 
+// OrderPromotion is a promotion of an order as events carry it.
+type OrderPromotion struct {
+	PromotionID string       `json:"promotion_id"`
+	Code        string       `json:"code,omitempty"` // empty for one that was applied by itself
+	Discount    money.Amount `json:"discount"`       // what it took off the order, shipping included
+}
+
 // OrderFacts is what every event of an order carries.
 type OrderFacts struct {
-	OrderID    string       `json:"order_id"`
-	Number     int64        `json:"number"`
-	CartID     string       `json:"cart_id"`
-	CustomerID string       `json:"customer_id,omitempty"` // empty for a guest
-	Total      money.Amount `json:"total"`
-	Lines      []OrderLine  `json:"lines"`
-	Version    int64        `json:"version"`
-	At         time.Time    `json:"at"`
+	OrderID    string           `json:"order_id"`
+	Number     int64            `json:"number"`
+	CartID     string           `json:"cart_id"`
+	CustomerID string           `json:"customer_id,omitempty"` // empty for a guest
+	Total      money.Amount     `json:"total"`
+	Lines      []OrderLine      `json:"lines"`
+	Promotions []OrderPromotion `json:"promotions,omitempty"`
+	Version    int64            `json:"version"`
+	At         time.Time        `json:"at"`
 }
 
 // Aggregate is the order.

@@ -26,7 +26,10 @@ type Price struct {
 	SKU       string
 	Amount    money.Amount
 	CompareAt *money.Amount // what it is compared with where a reduction is shown; nil without one
-	Version   int64         // grows with every price of the variant in this currency
+	// LowestBefore is the lowest price that held in the 30 days before this one began, which the European Union wants to
+	// be told beside every reduction. Nil without a reduction, and where this is the first price.
+	LowestBefore *money.Amount
+	Version      int64 // grows with every price of the variant in this currency
 }
 
 // Change is a price to be set.

@@ -1,10 +1,12 @@
 package pricing
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,12 +21,15 @@ import (
 	"shopd/internal/platform/postgres"
 )
 
-// Deps is what the service needs. All fields are required.
+// Deps is what the service needs. Fields are required unless they say otherwise.
 type Deps struct {
-	DB    *pgxpool.Pool // acts as shopd_pricing
-	Cache *cache.Store
-	Log   *slog.Logger
-	Now   func() time.Time
+	DB *pgxpool.Pool // acts as shopd_pricing
+	// Relaxed is the same with relaxed commits, for uses of promotions: nobody is promised one before its order is
+	// written, and whatever PostgreSQL has made durable holds all it committed before. Nil takes DB.
+	Relaxed *pgxpool.Pool
+	Cache   *cache.Store
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 // Service keeps prices and taxes.
@@ -34,6 +39,10 @@ type Service struct {
 	log   *slog.Logger
 	now   func() time.Time
 	tax   atomic.Pointer[timedRates]
+
+	claims     *pgxpool.Pool
+	promotions atomic.Pointer[automatic]
+	reading    sync.Mutex // whoever reads the automatic promotions anew
 }
 
 type timedRates struct {
@@ -53,7 +62,7 @@ func New(d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{db: d.DB, cache: prices, log: d.Log, now: d.Now}, nil
+	return &Service{db: d.DB, claims: cmp.Or(d.Relaxed, d.DB), cache: prices, log: d.Log, now: d.Now}, nil
 }
 
 // Set changes prices: all of them, or none when one is not acceptable. Prices that are what they were stay. It
@@ -162,11 +171,11 @@ func (s *Service) rates(ctx context.Context) (*rates, error) {
 
 // Subscriptions are the queues of the domain.
 func (s *Service) Subscriptions() []broker.Subscription {
-	return []broker.Subscription{{
+	return append(s.promotionSubscriptions(), broker.Subscription{
 		Consumer: "pricing.cache",
 		Types:    []string{events.PriceChanged{}.Type()},
 		Project:  s.projectPrices,
-	}}
+	})
 }
 
 // projectPrices brings prices to the cache: the newest of each in the batch.
@@ -179,7 +188,7 @@ func (s *Service) projectPrices(ctx context.Context, batch []events.Envelope) er
 		}
 		key := cacheKey(ev.VariantID, ev.Price.Currency)
 		if newest[key].Version <= ev.Version {
-			price := Price{VariantID: ev.VariantID, SKU: ev.SKU, Amount: ev.Price, CompareAt: ev.CompareAt, Version: ev.Version}
+			price := Price{VariantID: ev.VariantID, SKU: ev.SKU, Amount: ev.Price, CompareAt: ev.CompareAt, LowestBefore: ev.LowestBefore, Version: ev.Version}
 			newest[key] = cache.Entry[Price]{Value: price, Version: ev.Version}
 		}
 	}

@@ -28,7 +28,12 @@ with wanted as (
     order by p.variant_id, p.currency
     for update of p
 ), fresh as (
-    select w.*, coalesce(b.version, 0) + 1 as version
+    select w.*, coalesce(b.version, 0) + 1 as version, (
+        select min(h.amount)
+        from pricing.prices as h
+        where w.compare_at is not null and h.variant_id = w.variant_id and h.currency = w.currency
+            and (h.valid_to is null or h.valid_to > $2::timestamptz - interval '30 days')
+    ) as lowest_before
     from wanted as w
     left join before as b using (variant_id, currency)
     where b.version is null or b.amount <> w.amount or b.compare_at is distinct from w.compare_at
@@ -45,19 +50,20 @@ with wanted as (
         json_build_object(
             'variant_id', variant_id, 'sku', sku, 'price', json_build_object('amount', amount, 'currency', currency),
             'compare_at_price', case when compare_at is not null then json_build_object('amount', compare_at, 'currency', currency) end,
+            'lowest_price_30_days', case when lowest_before is not null then json_build_object('amount', lowest_before, 'currency', currency) end,
             'source', source, 'valid_from', $2::timestamptz, 'version', version
         ),
         $1, $2
     from fresh
 )
-select variant_id, sku, currency, amount, compare_at, source, reason, version
+select variant_id, sku, currency, amount, compare_at, lowest_before, source, reason, version
 from fresh`
 
 const openPricesSQL = `
-insert into pricing.prices (variant_id, sku, currency, amount, compare_at, source, reason, version, valid_from)
-select w.variant_id, w.sku, w.currency, w.amount, w.compare_at, w.source, w.reason, w.version, $1
-from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
-    as w (variant_id, sku, currency, amount, compare_at, source, reason, version)`
+insert into pricing.prices (variant_id, sku, currency, amount, compare_at, lowest_before, source, reason, version, valid_from)
+select w.variant_id, w.sku, w.currency, w.amount, w.compare_at, w.lowest_before, w.source, w.reason, w.version, $1
+from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::bigint[])
+    as w (variant_id, sku, currency, amount, compare_at, lowest_before, source, reason, version)`
 
 // oneWriterSQL lets price writers pass one after the other, over all replicas, until their transaction ends. A writer
 // that waited for another one's row would find it closed and not see the new one beside it. Readers never wait.
@@ -86,33 +92,40 @@ func setPrices(ctx context.Context, tx pgx.Tx, changes []Change, now time.Time) 
 	var fresh []Price
 	variants, skus, currencies, amounts, compareAts, sources, reasons = nil, nil, nil, nil, nil, nil, nil
 	var versions []int64
+	var lowest []*int64
 	var variant, sku, currency, source, reason string
 	var amount, version int64
-	var compareAt *int64
-	_, err = pgx.ForEachRow(rows, []any{&variant, &sku, &currency, &amount, &compareAt, &source, &reason, &version}, func() error {
+	var compareAt, lowestBefore *int64
+	_, err = pgx.ForEachRow(rows, []any{&variant, &sku, &currency, &amount, &compareAt, &lowestBefore, &source, &reason, &version}, func() error {
 		variants, skus, currencies, amounts = append(variants, variant), append(skus, sku), append(currencies, currency), append(amounts, amount)
 		compareAts, sources, reasons, versions = append(compareAts, compareAt), append(sources, source), append(reasons, reason), append(versions, version)
-		fresh = append(fresh, price(variant, sku, currency, amount, compareAt, version))
+		lowest = append(lowest, lowestBefore)
+		fresh = append(fresh, price(variant, sku, currency, amount, compareAt, lowestBefore, version))
 		return nil
 	})
 	if err != nil || len(fresh) == 0 {
 		return nil, err
 	}
-	_, err = tx.Exec(ctx, openPricesSQL, now, variants, skus, currencies, amounts, compareAts, sources, reasons, versions)
+	_, err = tx.Exec(ctx, openPricesSQL, now, variants, skus, currencies, amounts, compareAts, lowest, sources, reasons, versions)
 	return fresh, err
 }
 
-func price(variant, sku, currency string, amount int64, compareAt *int64, version int64) Price {
-	p := Price{VariantID: variant, SKU: sku, Amount: money.New(amount, money.Currency(currency)), Version: version}
-	if compareAt != nil {
-		c := money.New(*compareAt, money.Currency(currency))
-		p.CompareAt = &c
+func price(variant, sku, currency string, amount int64, compareAt, lowestBefore *int64, version int64) Price {
+	optional := func(minor *int64) *money.Amount {
+		if minor == nil {
+			return nil
+		}
+		a := money.New(*minor, money.Currency(currency))
+		return &a
 	}
-	return p
+	return Price{
+		VariantID: variant, SKU: sku, Amount: money.New(amount, money.Currency(currency)), CompareAt: optional(compareAt), LowestBefore: optional(lowestBefore),
+		Version: version,
+	}
 }
 
 const currentSQL = `
-select variant_id, sku, currency, amount, compare_at, version
+select variant_id, sku, currency, amount, compare_at, lowest_before, version
 from pricing.prices
 where variant_id = any($1::text[]) and currency = $2 and valid_to is null`
 
@@ -124,16 +137,16 @@ func current(ctx context.Context, q postgres.Querier, currency money.Currency, v
 	prices := make(map[string]Price, len(variantIDs))
 	var variant, sku, code string
 	var amount, version int64
-	var compareAt *int64
-	_, err = pgx.ForEachRow(rows, []any{&variant, &sku, &code, &amount, &compareAt, &version}, func() error {
-		prices[variant] = price(variant, sku, code, amount, compareAt, version)
+	var compareAt, lowestBefore *int64
+	_, err = pgx.ForEachRow(rows, []any{&variant, &sku, &code, &amount, &compareAt, &lowestBefore, &version}, func() error {
+		prices[variant] = price(variant, sku, code, amount, compareAt, lowestBefore, version)
 		return nil
 	})
 	return prices, err
 }
 
 const historySQL = `
-select variant_id, sku, currency, amount, compare_at, version, source, reason, valid_from, valid_to
+select variant_id, sku, currency, amount, compare_at, lowest_before, version, source, reason, valid_from, valid_to
 from pricing.prices
 where variant_id = $1 and currency = $2
 order by version desc
@@ -148,9 +161,11 @@ func history(ctx context.Context, q postgres.Querier, variantID string, currency
 	var r Record
 	var variant, sku, code string
 	var amount, version int64
-	var compareAt *int64
-	_, err = pgx.ForEachRow(rows, []any{&variant, &sku, &code, &amount, &compareAt, &version, &r.Source, &r.Reason, &r.ValidFrom, &r.ValidTo}, func() error {
-		r.Price = price(variant, sku, code, amount, compareAt, version)
+	var compareAt, lowestBefore *int64
+	_, err = pgx.ForEachRow(rows, []any{
+		&variant, &sku, &code, &amount, &compareAt, &lowestBefore, &version, &r.Source, &r.Reason, &r.ValidFrom, &r.ValidTo,
+	}, func() error {
+		r.Price = price(variant, sku, code, amount, compareAt, lowestBefore, version)
 		records = append(records, r)
 		return nil
 	})
