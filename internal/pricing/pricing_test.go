@@ -34,7 +34,7 @@ func setup(t *testing.T) *bundle {
 	t.Cleanup(admin.Close)
 	store, err := cache.NewStore(testenv.Redis(t), prometheus.NewRegistry())
 	require.NoError(t, err)
-	svc, err := pricing.New(pricing.Deps{DB: db, Cache: store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().UTC() }})
+	svc, err := pricing.New(pricing.Deps{DB: db, Cache: store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }})
 	require.NoError(t, err)
 	return &bundle{svc, admin}
 }

@@ -48,19 +48,21 @@ with wanted as (
 select granted
 from verdict`
 
-// claim counts a use of each promotion for the order. granted is false when a limit is reached.
+const claimedSQL = `
+select exists (select from pricing.redemptions where order_id = $1 and state <> 'released')`
+
+// claim counts a use of each promotion for the order. granted is false when a limit is reached. An order that has its
+// uses already, because the answer to an earlier call was lost, has them.
 func claim(ctx context.Context, q postgres.Querier, orderID string, claims []Claim, buyers []string, expires, now time.Time) (granted bool, err error) {
 	promotions, codes := make([]string, len(claims)), make([]string, len(claims))
 	for i, c := range claims {
 		promotions[i], codes[i] = string(c.PromotionID), c.Code
 	}
 	err = q.QueryRow(ctx, claimSQL, orderID, promotions, codes, buyers, expires, now).Scan(&granted)
-	switch {
-	case postgres.Violates(err, "buyer_within_limit"):
-		return false, nil
-	case postgres.Violates(err, "redemptions_pkey"):
-		return true, nil // the answer to an earlier call was lost
+	if granted || err != nil && !postgres.Violates(err, "buyer_within_limit") && !postgres.Violates(err, "redemptions_pkey") {
+		return granted, err
 	}
+	err = q.QueryRow(ctx, claimedSQL, orderID).Scan(&granted)
 	return granted, err
 }
 
