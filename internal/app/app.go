@@ -229,7 +229,7 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	}); err != nil {
 		return err
 	}
-	if s.Pricing, err = pricing.New(pricing.Deps{DB: s.pools.pricing, Cache: store, Log: s.log, Now: s.now}); err != nil {
+	if s.Pricing, err = pricing.New(pricing.Deps{DB: s.pools.pricing, Relaxed: s.pools.redemptions, Cache: store, Log: s.log, Now: s.now}); err != nil {
 		return err
 	}
 	if s.Inventory, err = inventory.New(inventory.Deps{DB: s.pools.inventory, Relaxed: s.pools.reservations, Cache: store, Log: s.log, Now: s.now}); err != nil {
@@ -250,7 +250,7 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	exporter.orders = s.Orders
 	for _, subs := range [][]broker.Subscription{
 		s.Catalog.Subscriptions(), s.Pricing.Subscriptions(), s.Inventory.Subscriptions(), s.Payments.Subscriptions(), s.Orders.Subscriptions(),
-		s.Recs.Subscriptions(),
+		s.Recs.Subscriptions(), s.Users.Subscriptions(),
 	} {
 		if err := s.broker.Subscribe(subs...); err != nil {
 			return err
@@ -317,6 +317,7 @@ func (s *Shop) schedule() {
 		_, err := s.keys.Purge(ctx, s.pools.relay)
 		return err
 	})
+	s.registry.Every(time.Hour, "pricing.check_promotions", s.Pricing.CheckPromotions)
 	s.registry.Every(time.Hour, "users.purge", func(ctx context.Context) error {
 		_, err := s.Users.Purge(ctx)
 		return err
@@ -328,7 +329,7 @@ const reconcileAfter = 15 * time.Second
 
 // pools are the connections of a process: each domain's act as its role, so that a query across domains fails.
 type pools struct {
-	catalog, orders, carts, pricing, payments, outcomes, inventory, reservations, recs, users, relay, jobs *pgxpool.Pool
+	catalog, orders, carts, pricing, redemptions, payments, outcomes, inventory, reservations, recs, users, relay, jobs *pgxpool.Pool
 }
 
 func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, error) {
@@ -348,6 +349,7 @@ func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, 
 		{&p.orders, "shopd_orders", 7, false, true},
 		{&p.carts, "shopd_orders", 6, true, true},
 		{&p.pricing, "shopd_pricing", 4, false, true},
+		{&p.redemptions, "shopd_pricing", 1, true, true},
 		{&p.payments, "shopd_payments", 3, false, true},
 		{&p.outcomes, "shopd_payments", 2, true, true},
 		{&p.inventory, "shopd_inventory", 3, false, true},
@@ -380,7 +382,7 @@ func (p *pools) keys() postgres.Querier {
 
 func (p *pools) close() error {
 	for _, pool := range []*pgxpool.Pool{
-		p.catalog, p.orders, p.carts, p.pricing, p.payments, p.outcomes, p.inventory, p.reservations, p.recs, p.users, p.relay, p.jobs,
+		p.catalog, p.orders, p.carts, p.pricing, p.redemptions, p.payments, p.outcomes, p.inventory, p.reservations, p.recs, p.users, p.relay, p.jobs,
 	} {
 		if pool != nil {
 			pool.Close()

@@ -23,6 +23,7 @@ import (
 	"shopd/internal/platform/httpx"
 	"shopd/internal/platform/migrate"
 	"shopd/internal/platform/ratelimit"
+	"shopd/internal/pricing"
 	"shopd/internal/recs"
 	"shopd/internal/sample"
 	"shopd/internal/storefront"
@@ -66,6 +67,7 @@ func (s *Shop) registerAPI(r chi.Router) *httpx.API {
 	recs.RegisterStore(api, s.Recs)
 	users.RegisterHTTP(api, s.Users)
 	orders.RegisterAdmin(api, s.Orders)
+	pricing.RegisterAdmin(api, s.Pricing)
 	inventory.RegisterAdmin(api, s.Inventory)
 	users.RegisterAdminHTTP(api, s.Users)
 	admin.RegisterAPI(api, admin.Deps{

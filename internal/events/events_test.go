@@ -33,6 +33,7 @@ func samples() []events.Event {
 		Lines: []events.OrderLine{{
 			VariantID: "var_06aw5e3r9t7y1u2i4o6p8a0sdf", ProductID: "prod_06aw5e3qzx1c7v9b3n5m2k8jhg", SKU: "24-MB01", Quantity: 2, UnitPrice: usd(3400),
 		}},
+		Promotions: []events.OrderPromotion{{PromotionID: "promo_06aw5e3r8k2m4n6p9q1s3t5v7w", Code: "SPRING", Discount: usd(680)}},
 	}
 	payment := events.PaymentFacts{PaymentID: "pay_06ccdzz6b3n5m7k9j1h2g4f8dq", OrderID: order.OrderID, Provider: "stripe", Amount: usd(9290), Version: 2}
 	later := func(version int64) events.OrderFacts {
@@ -40,7 +41,7 @@ func samples() []events.Event {
 		o.Version = version
 		return o
 	}
-	compareAt := usd(4250)
+	compareAt, lowest := usd(4250), usd(3600)
 	return []events.Event{
 		events.ProductChanged{ProductID: order.Lines[0].ProductID, Status: "active", Version: 7},
 		events.StockChanged{SKU: "24-MB01", Location: "main", OnHand: 40, Reserved: 2, Available: 38, Kind: "reserved", OrderID: order.OrderID, Version: 12},
@@ -53,7 +54,11 @@ func samples() []events.Event {
 		events.PaymentFailed{PaymentFacts: payment, Reason: "The card was declined."},
 		events.PaymentRefunded{PaymentFacts: payment, RefundID: "ref_06ccf2q1w2e3r4t5y6u7i8o9pa"},
 		events.PriceChanged{
-			VariantID: order.Lines[0].VariantID, SKU: "24-MB01", Price: usd(3400), CompareAt: &compareAt, Source: "admin", ValidFrom: at, Version: 3,
+			VariantID: order.Lines[0].VariantID, SKU: "24-MB01", Price: usd(3400), CompareAt: &compareAt, LowestBefore: &lowest,
+			Source: "admin", ValidFrom: at, Version: 3,
+		},
+		events.PromotionChanged{
+			PromotionID: order.Promotions[0].PromotionID, Change: "created", Actor: "staff:stf_06aw5e3r7h3j5k7m9n1p3q5r7s", Kind: "percentage", Active: true, Version: 1,
 		},
 		events.CustomerRegistered{CustomerID: order.CustomerID, Version: 1, At: at},
 		events.CustomerErased{CustomerID: order.CustomerID, Version: 9, At: at},

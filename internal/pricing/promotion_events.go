@@ -9,29 +9,7 @@ import (
 	"shopd/internal/platform/broker"
 )
 
-// promotionSubscriptions are what promotions hear of.
-func (s *Service) promotionSubscriptions() []broker.Subscription {
-	return []broker.Subscription{
-		{
-			Consumer: "pricing.redemptions",
-			Types:    []string{events.OrderPaid{}.Type(), events.OrderCancelled{}.Type()},
-			Project:  s.followOrders,
-		},
-		{
-			Consumer:  "pricing.promotions",
-			Types:     []string{events.PromotionChanged{}.Type()},
-			Project:   s.forgetPromotions,
-			Broadcast: true,
-			Connected: func() { s.promotions.Store(nil) },
-		},
-		{
-			Consumer: "pricing.customers",
-			Types:    []string{events.CustomerErased{}.Type()},
-			Project:  s.forgetCustomers,
-		},
-	}
-}
-
+// forgetPromotions lets the next cart read the automatic promotions anew.
 func (s *Service) forgetPromotions(context.Context, []events.Envelope) error {
 	s.promotions.Store(nil)
 	return nil

@@ -89,22 +89,30 @@ func TestWhatIsNoPromotionIsRefused(t *testing.T) {
 	b := setup(t)
 	early, late := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	for name, wrong := range map[string]func(*pricing.Promotion){
-		"110 percent":               func(p *pricing.Promotion) { p.Terms.Percent = 110_00 },
-		"less than nothing":         func(p *pricing.Promotion) { p.Terms.Percent = -1 },
-		"no title":                  func(p *pricing.Promotion) { p.Title = "" },
-		"another kind":              func(p *pricing.Promotion) { p.Kind = "gift" },
-		"a code of other letters":   func(p *pricing.Promotion) { p.Codes = []string{"ЅАVЕ10"} },
-		"ends before it begins":     func(p *pricing.Promotion) { p.ValidFrom, p.ValidTo = &late, &early },
-		"no uses":                   func(p *pricing.Promotion) { p.UseLimit = new(int64(0)) },
-		"an amount for a share":     func(p *pricing.Promotion) { p.Terms.Amounts = []money.Amount{money.New(1, "EUR")} },
-		"a share for an amount":     func(p *pricing.Promotion) { p.Kind, p.Terms.Amounts = pricing.FixedAmount, []money.Amount{money.New(1, "EUR")} },
-		"no amount":                 func(p *pricing.Promotion) { p.Kind, p.Terms.Percent = pricing.FixedAmount, 0 },
-		"less than no amount":       func(p *pricing.Promotion) { p.Kind, p.Terms = pricing.FixedAmount, pricing.Terms{Amounts: []money.Amount{money.New(-5, "EUR")}} },
-		"an amount in no currency":  func(p *pricing.Promotion) { p.Kind, p.Terms = pricing.FixedAmount, pricing.Terms{Amounts: []money.Amount{money.New(5, "XXX")}} },
-		"two amounts in a currency": func(p *pricing.Promotion) { p.Kind, p.Terms = pricing.FixedAmount, pricing.Terms{Amounts: []money.Amount{money.New(5, "EUR"), money.New(6, "EUR")}} },
-		"pieces of nothing":         func(p *pricing.Promotion) { p.Kind, p.Terms.Buy = pricing.BuyXGetY, &pricing.Pieces{Quantity: 1} },
-		"buy for a share":           func(p *pricing.Promotion) { p.Terms.Buy = &pricing.Pieces{Quantity: 1} },
-		"an unknown currency":       func(p *pricing.Promotion) { p.Terms.Conditions.Currencies = []string{"XXX"} },
+		"110 percent":             func(p *pricing.Promotion) { p.Terms.Percent = 110_00 },
+		"less than nothing":       func(p *pricing.Promotion) { p.Terms.Percent = -1 },
+		"no title":                func(p *pricing.Promotion) { p.Title = "" },
+		"another kind":            func(p *pricing.Promotion) { p.Kind = "gift" },
+		"a code of other letters": func(p *pricing.Promotion) { p.Codes = []string{"ЅАVЕ10"} },
+		"ends before it begins":   func(p *pricing.Promotion) { p.ValidFrom, p.ValidTo = &late, &early },
+		"no uses":                 func(p *pricing.Promotion) { p.UseLimit = new(int64(0)) },
+		"an amount for a share":   func(p *pricing.Promotion) { p.Terms.Amounts = []money.Amount{money.New(1, "EUR")} },
+		"a share for an amount": func(p *pricing.Promotion) {
+			p.Kind, p.Terms.Amounts = pricing.FixedAmount, []money.Amount{money.New(1, "EUR")}
+		},
+		"no amount": func(p *pricing.Promotion) { p.Kind, p.Terms.Percent = pricing.FixedAmount, 0 },
+		"less than no amount": func(p *pricing.Promotion) {
+			p.Kind, p.Terms = pricing.FixedAmount, pricing.Terms{Amounts: []money.Amount{money.New(-5, "EUR")}}
+		},
+		"an amount in no currency": func(p *pricing.Promotion) {
+			p.Kind, p.Terms = pricing.FixedAmount, pricing.Terms{Amounts: []money.Amount{money.New(5, "XXX")}}
+		},
+		"two amounts in a currency": func(p *pricing.Promotion) {
+			p.Kind, p.Terms = pricing.FixedAmount, pricing.Terms{Amounts: []money.Amount{money.New(5, "EUR"), money.New(6, "EUR")}}
+		},
+		"pieces of nothing":   func(p *pricing.Promotion) { p.Kind, p.Terms.Buy = pricing.BuyXGetY, &pricing.Pieces{Quantity: 1} },
+		"buy for a share":     func(p *pricing.Promotion) { p.Terms.Buy = &pricing.Pieces{Quantity: 1} },
+		"an unknown currency": func(p *pricing.Promotion) { p.Terms.Conditions.Currencies = []string{"XXX"} },
 	} {
 		p := tenPercent("SAVE10")
 		wrong(&p)

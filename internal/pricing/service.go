@@ -171,11 +171,30 @@ func (s *Service) rates(ctx context.Context) (*rates, error) {
 
 // Subscriptions are the queues of the domain.
 func (s *Service) Subscriptions() []broker.Subscription {
-	return append(s.promotionSubscriptions(), broker.Subscription{
-		Consumer: "pricing.cache",
-		Types:    []string{events.PriceChanged{}.Type()},
-		Project:  s.projectPrices,
-	})
+	return []broker.Subscription{
+		{
+			Consumer: "pricing.cache",
+			Types:    []string{events.PriceChanged{}.Type()},
+			Project:  s.projectPrices,
+		},
+		{
+			Consumer: "pricing.redemptions",
+			Types:    []string{events.OrderPaid{}.Type(), events.OrderCancelled{}.Type()},
+			Project:  s.followOrders,
+		},
+		{
+			Consumer:  "pricing.promotions",
+			Types:     []string{events.PromotionChanged{}.Type()},
+			Project:   s.forgetPromotions,
+			Broadcast: true,
+			Connected: func() { s.promotions.Store(nil) },
+		},
+		{
+			Consumer: "pricing.customers",
+			Types:    []string{events.CustomerErased{}.Type()},
+			Project:  s.forgetCustomers,
+		},
+	}
 }
 
 // projectPrices brings prices to the cache: the newest of each in the batch.
