@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// Folder keeps letters as files instead of sending them: a .json for programs and an .eml for mail programs. The folder
-// belongs to one process.
+// Folder keeps letters as files instead of sending them, one .json for each. The folder belongs to one process.
 type Folder struct {
 	dir  string
 	from string
@@ -83,20 +82,16 @@ func (f *Folder) undo(id string) {
 }
 
 func (f *Folder) write(l Letter) error {
-	now := f.now().UTC()
-	msg, err := l.compose(f.from, now)
-	if err != nil {
+	if err := l.check(); err != nil {
 		return err
 	}
+	now := f.now().UTC()
 	kept := Kept{ID: now.Format("20060102T150405.000") + "-" + l.id(), At: now, From: f.from, Letter: l}
 	content, err := json.MarshalIndent(kept, "", "  ")
 	if err != nil {
 		return fmt.Errorf("keep mail: %w", err)
 	}
-	if err := msg.WriteToFile(f.path(kept.ID, ".eml")); err != nil {
-		return fmt.Errorf("keep mail: %w", err)
-	}
-	// The .json comes last and at once: a letter is kept when it is there.
+	// The file comes at once: a letter is kept when it is there.
 	temporary := f.path(kept.ID, ".tmp")
 	if err := os.WriteFile(temporary, append(content, '\n'), 0o600); err != nil {
 		return fmt.Errorf("keep mail: %w", err)

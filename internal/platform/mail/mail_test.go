@@ -186,9 +186,6 @@ func TestFolderKeepsEachLetterOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
 	require.Equal(t, order, letters[0].Message)
-	source, err := os.ReadFile(filepath.Join(dir, letters[0].ID+".eml"))
-	require.NoError(t, err)
-	require.Contains(t, string(source), "ada@example.org")
 }
 
 func TestMessageThatCannotBeAMailIsRefused(t *testing.T) {
@@ -238,6 +235,7 @@ func TestPagesShowMailsAndNothingElse(t *testing.T) {
 
 	source := get(t, handler, "/dev/mail/"+id+"/source")
 	require.Equal(t, "message/rfc822", source.Header().Get("Content-Type"))
+	require.Contains(t, source.Body.String(), "To: <"+hostile.To+">")
 	var list struct{ Items []mail.Kept }
 	require.NoError(t, json.Unmarshal(get(t, handler, "/dev/mail/messages.json").Body.Bytes(), &list))
 	require.Equal(t, hostile, list.Items[0].Message)

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -78,9 +79,18 @@ func (f *Folder) showSource(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
+	var source bytes.Buffer
+	msg, err := letter.compose(letter.From, letter.At)
+	if err == nil {
+		_, err = msg.WriteTo(&source)
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
 	w.Header().Set("Content-Type", "message/rfc822")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+letter.ID+`.eml"`)
-	http.ServeFile(w, r, f.path(letter.ID, ".eml"))
+	_, _ = source.WriteTo(w) // whoever does not read on is gone
 }
 
 func render(w http.ResponseWriter, name string, data any) {
