@@ -90,13 +90,21 @@ create table platform.outbox (
     trace text not null default '',
     occurred_at timestamptz not null,
     created_at timestamptz not null default now(),
-    -- A relay that publishes the event holds it until then; no index has this column, so that the claim stays
-    -- a heap-only update.
-    claimed_until timestamptz,
+    -- An event that the broker refused is not tried again before.
+    not_before timestamptz,
     published_at timestamptz
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 
 create index outbox_unpublished on platform.outbox (seq) where published_at is null;
+
+-- Which relay publishes: one at a time, until its lease runs out. There is one row.
+create table platform.relay_lease (
+    only_row boolean primary key default true check (only_row),
+    owner text not null default '',
+    expires_at timestamptz not null default '-infinity'
+) with (fillfactor = 10);
+
+insert into platform.relay_lease default values;
 
 -- What each consumer has handled: the row is written in the transaction of the effect.
 create table platform.inbox (
@@ -172,6 +180,8 @@ grant select, insert, update, delete on platform.idempotency_keys to
 grant select, insert, update, delete on
     platform.outbox, platform.inbox, platform.event_retries, platform.dead_letters, platform.idempotency_keys
     to shopd_relay;
+
+grant select, update on platform.relay_lease to shopd_relay;
 
 -- Reports compare ids of different views, so they leave with the database's own collation.
 create view public_views.v_events as

@@ -155,7 +155,7 @@ func TestAppendIsPartOfTheTransaction(t *testing.T) {
 
 	b.append(t, 3, 1, 2)
 	p := &paper{}
-	n, err := b.newRelay(t, p).Round(t.Context(), 100)
+	n, _, err := b.newRelay(t, p).Round(t.Context(), 100)
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
 	require.Equal(t, []int{3, 1, 2}, p.numbers(t), "in the order they were appended")
@@ -178,7 +178,7 @@ func TestAppendKeepsTheTrace(t *testing.T) {
 	}))
 	require.NoError(t, postgres.InTx(ctx, b.orders, func(tx pgx.Tx) error { return appendCounted(ctx, tx, 1) }))
 	p := &paper{}
-	_, err = b.newRelay(t, p).Round(t.Context(), 1)
+	_, _, err = b.newRelay(t, p).Round(t.Context(), 1)
 	require.NoError(t, err)
 	require.Equal(t, "00-4bf92f3577b34da6a3ce929d0e0e4736-0100000000000000-01", p.seen[0].Trace)
 }
@@ -276,15 +276,16 @@ func TestARelayThatDiesBeforeTheMarkLeadsToAnotherDelivery(t *testing.T) {
 		dying.Close() // the mark fails as if the process had been killed
 		return nil, nil
 	}
-	_, err = b.newRelay(t, p, func(c *outbox.Config) { c.Pool = dying }).Round(t.Context(), 10)
+	_, _, err = b.newRelay(t, p, func(c *outbox.Config) { c.Pool = dying }).Round(t.Context(), 10)
 	require.Error(t, err)
 	require.Equal(t, 1, b.unpublished(t))
 
 	p.answer = nil
-	n, err := b.newRelay(t, p).Round(t.Context(), 10)
+	n, leads, err := b.newRelay(t, p).Round(t.Context(), 10)
 	require.NoError(t, err)
-	require.Zero(t, n, "the claim still holds")
-	_, err = b.owner.Exec(t.Context(), `update platform.outbox set claimed_until = now() - interval '1 millisecond'`)
+	require.Zero(t, n, "the lease still holds")
+	require.False(t, leads)
+	_, err = b.owner.Exec(t.Context(), `update platform.relay_lease set expires_at = now() - interval '1 millisecond'`)
 	require.NoError(t, err)
 	start(t, b.newRelay(t, p))
 	b.eventuallyEmpty(t)
@@ -306,8 +307,8 @@ func TestEventsWaitForABrokerThatIsAway(t *testing.T) {
 		}
 		return nil, nil
 	}}
-	// The event that served as the probe comes last: it keeps its claim.
-	start(t, b.newRelay(t, p, func(c *outbox.Config) { c.Claim = time.Second }))
+	// The event that served as the probe comes last: it was put off.
+	start(t, b.newRelay(t, p, func(c *outbox.Config) { c.Lease = time.Second }))
 	require.Eventually(t, func() bool { return tries.Load() >= 3 }, brokertest.Patience, 10*time.Millisecond)
 	require.Empty(t, p.numbers(t))
 	away.Store(false)
@@ -329,14 +330,14 @@ func TestARefusedEventDoesNotHoldUpTheOthers(t *testing.T) {
 		}
 		return refused, nil
 	}}
-	r := b.newRelay(t, p, func(c *outbox.Config) { c.Claim = time.Second })
-	n, err := r.Round(t.Context(), 100)
+	r := b.newRelay(t, p, func(c *outbox.Config) { c.Lease = time.Second })
+	n, _, err := r.Round(t.Context(), 100)
 	require.NoError(t, err)
 	require.Equal(t, 10, n)
 	require.Equal(t, 1, b.unpublished(t))
 	refusing = false
 	require.Eventually(t, func() bool {
-		_, err := r.Round(context.Background(), 100)
+		_, _, err := r.Round(context.Background(), 100)
 		require.NoError(t, err)
 		return b.unpublished(t) == 0
 	}, brokertest.Patience, 50*time.Millisecond)
@@ -357,10 +358,10 @@ func TestABatchThatBreaksHalfwayMarksWhatArrived(t *testing.T) {
 		return []error{nil, nil, lost, lost}, lost
 	}}
 	r := b.newRelay(t, p)
-	_, err := r.Round(t.Context(), 100)
+	_, _, err := r.Round(t.Context(), 100)
 	require.ErrorIs(t, err, lost)
 	require.Equal(t, 2, b.unpublished(t))
-	_, err = r.Round(t.Context(), 100)
+	_, _, err = r.Round(t.Context(), 100)
 	require.NoError(t, err)
 	require.Equal(t, upTo(4), p.numbers(t), "the rest was released at once")
 }
@@ -369,7 +370,7 @@ func TestOldRowsArePurged(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.append(t, 1, 2)
-	_, err := b.newRelay(t, &paper{}).Round(t.Context(), 1)
+	_, _, err := b.newRelay(t, &paper{}).Round(t.Context(), 1)
 	require.NoError(t, err)
 	_, err = b.owner.Exec(t.Context(), `insert into platform.inbox (consumer, event_id) values ('inventory.orders', 'evt_1')`)
 	require.NoError(t, err)
@@ -436,4 +437,40 @@ func TestEventsAreSeenInThePublicView(t *testing.T) {
 		join (select event_id::text collate "default" as event_id from platform.outbox) o on o.event_id = v.event_id
 		where v.type = 'orders.order_placed.v1' and v.published_at is null and v.created_at <= now()`).Scan(&aggregate))
 	require.Equal(t, "ord_1", aggregate)
+}
+
+// forever is a lease that no test lives to see run out.
+func forever(c *outbox.Config) { c.Lease = time.Hour }
+
+func TestARelayThatStopsLetsAnotherPublish(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.append(t, 1)
+	first, second := &paper{}, &paper{}
+	stop := start(t, b.newRelay(t, first, forever))
+	b.eventuallyEmpty(t)
+	n, leads, err := b.newRelay(t, second, forever).Round(t.Context(), 10)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.False(t, leads)
+
+	stop()
+	b.append(t, 2)
+	start(t, b.newRelay(t, second, forever))
+	b.eventuallyEmpty(t)
+	require.Equal(t, []int{1}, first.numbers(t))
+	require.Equal(t, []int{2}, second.numbers(t))
+}
+
+func TestARelayWithoutABrokerLetsAnotherPublish(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.append(t, upTo(20)...)
+	cutOff := &paper{answer: func([]events.Envelope) ([]error, error) { return nil, errors.New("away") }}
+	whole := &paper{}
+	_, _, err := b.newRelay(t, cutOff, forever).Round(t.Context(), 100)
+	require.Error(t, err)
+	_, _, err = b.newRelay(t, whole, forever).Round(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, upTo(20), whole.numbers(t), "in the order they were appended")
 }

@@ -3,10 +3,11 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	mrand "math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -36,12 +37,12 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Batch bounds what one round publishes. Default 500.
 	Batch int
-	// Poll is the pause after a round that found nothing; it grows to PollMax while nothing comes.
+	// Poll is the pause after a round that found nothing; a relay that may not publish looks every PollMax whether it may.
 	// Defaults 100 ms and 500 ms.
 	Poll, PollMax time.Duration
-	// Claim is how long a replica keeps events to itself before others take them as abandoned. It must be longer
-	// than a round. Default 15 s.
-	Claim time.Duration
+	// Lease is how long a relay publishes alone before another one takes it for dead, and how long an event that the
+	// broker refused waits. It must be longer than a round. Default 15 s.
+	Lease time.Duration
 	// Retention is how long published events and inbox rows are kept. Default 7 days.
 	Retention time.Duration
 	// Now is the clock that Retention is counted by. Default time.Now.
@@ -56,19 +57,22 @@ const (
 	pace = 30 * time.Millisecond
 	// publishTimeout bounds publishing one batch; a relay that is told to stop ends its round first.
 	publishTimeout = 10 * time.Second
+	// resignTimeout bounds giving the lease back; else it runs out.
+	resignTimeout = 2 * time.Second
 	// longestRest is the longest pause while the broker or the database does not work.
 	longestRest = 5 * time.Second
 )
 
-// Relay publishes what lies in the outbox. Any number of them may run beside each other: a round claims rows for
-// a short while in one statement, publishes them while no lock is held, and marks them. What happens to a relay in
-// between only leads to a second delivery of the same event, once its claim has run out.
+// Relay publishes what lies in the outbox. Any number of them may run beside each other: one holds a lease, renews it
+// with every round and publishes, and the others wait for it to run out or to be given back. A relay that was paused for
+// longer than its lease only leads to a second delivery of the same events.
 //
 // The rows are found by not being published, never by being newer than the last one: numbers commit out of order.
-// Events leave in the order they were appended, which one relay keeps and several together do not promise;
-// consumers go by the version of the aggregate.
+// Events leave in the order they were appended, as far as they had committed by then and nothing failed; consumers go by
+// the version of the aggregate.
 type Relay struct {
 	Config
+	owner   string
 	metrics *metrics
 }
 
@@ -80,12 +84,12 @@ func NewRelay(c Config) (*Relay, error) {
 	c.Batch = cmp.Or(c.Batch, 500)
 	c.Poll = cmp.Or(c.Poll, 100*time.Millisecond)
 	c.PollMax = max(c.Poll, cmp.Or(c.PollMax, 500*time.Millisecond))
-	c.Claim = cmp.Or(c.Claim, 15*time.Second)
+	c.Lease = cmp.Or(c.Lease, 15*time.Second)
 	c.Retention = cmp.Or(c.Retention, 7*24*time.Hour)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Relay{Config: c, metrics: newMetrics(c.Registerer)}, nil
+	return &Relay{Config: c, owner: rand.Text(), metrics: newMetrics(c.Registerer)}, nil
 }
 
 // Run relays until ctx ends, and finishes the round it is in. It returns nil: a broker or a database that is away
@@ -97,10 +101,10 @@ func (r *Relay) Run(ctx context.Context) error {
 	woken, stop := wakeups()
 	defer stop()
 
-	limit, pause, failures := r.Batch, r.Poll, 0
+	limit, failures := r.Batch, 0
 	for ctx.Err() == nil {
 		began := time.Now()
-		n, err := r.Round(ctx, limit)
+		n, leads, err := r.Round(ctx, limit)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			failures++
@@ -109,58 +113,58 @@ func (r *Relay) Run(ctx context.Context) error {
 			// One event is enough to see whether the broker is back, and tells whether the event is the trouble.
 			limit = 1
 			sleep(ctx, nil, rest(failures))
+			continue
+		case n == limit:
 		case n > 0:
-			full := n == limit
-			limit, pause, failures = r.Batch, r.Poll, 0
-			if !full {
-				sleep(ctx, nil, pace-time.Since(began))
+			sleep(ctx, nil, pace-time.Since(began))
+		case leads:
+			if sleep(ctx, woken, r.Poll) {
+				sleep(ctx, nil, max(gather, pace-time.Since(began)))
 			}
 		default:
-			failures = 0
-			if sleep(ctx, woken, pause) {
-				pause = r.Poll
-				sleep(ctx, nil, max(gather, pace-time.Since(began)))
-			} else {
-				pause = min(pause*3/2, r.PollMax)
-			}
+			sleep(ctx, nil, r.PollMax)
 		}
+		limit, failures = r.Batch, 0
+	}
+	if err := r.resign(context.WithoutCancel(ctx)); err != nil {
+		r.Log.WarnContext(ctx, "other relays wait until the lease runs out", "error", err)
 	}
 	return nil
 }
 
-// Round claims up to limit events, publishes and marks them, and returns how many were claimed. The error says
-// that the broker or the database failed as a whole. Run calls it; a test may, too.
-func (r *Relay) Round(ctx context.Context, limit int) (int, error) {
-	batch, err := r.claim(ctx, limit)
+// Round publishes up to limit events and marks them, if this relay holds the lease or can have it: leads says whether that
+// is so. It returns how many events it tried. The error says that the broker or the database failed as a whole; another
+// relay may have more luck then. Run calls it; a test may, too.
+func (r *Relay) Round(ctx context.Context, limit int) (n int, leads bool, err error) {
+	batch, leads, err := r.read(ctx, limit)
 	if err != nil || len(batch) == 0 {
-		return 0, err
+		return 0, leads, err
 	}
-	// What is claimed is seen through, also when the process is told to stop.
+	// What was begun is seen through, also when the process is told to stop.
 	ctx = context.WithoutCancel(ctx)
 	refused, failure := r.publish(ctx, batch)
 	if failure != nil && refused == nil {
 		refused = slices.Repeat([]error{failure}, len(batch))
 	}
-	var arrived, left []string
+	var arrived, deferred []string
 	for i, env := range batch {
 		switch {
 		case i >= len(refused) || refused[i] == nil:
 			arrived = append(arrived, env.ID)
-		case failure != nil:
-			left = append(left, env.ID)
-		default: // its claim is the pause until the next try
+		case failure == nil:
+			deferred = append(deferred, env.ID)
 			r.metrics.failures.Inc()
 			r.Log.WarnContext(ctx, "event not published", "event_id", env.ID, "type", env.Type, "error", refused[i])
+		case len(batch) == 1:
+			deferred = append(deferred, env.ID) // an event that breaks the broker's connection must let others try
 		}
 	}
-	if len(batch) == 1 {
-		left = nil // its claim stays: an event that breaks the broker's connection must let others try
-	}
 	r.metrics.published.Add(float64(len(arrived)))
+	err = errors.Join(r.settle(ctx, markPublished, arrived), r.settle(ctx, deferEvents, deferred, r.Lease))
 	if failure != nil {
-		failure = fmt.Errorf("publish: %w", failure)
+		err = errors.Join(fmt.Errorf("publish: %w", failure), err, r.resign(ctx))
 	}
-	return len(batch), errors.Join(failure, r.update(ctx, markPublished, arrived), r.update(ctx, releaseEvents, left))
+	return len(batch), true, err
 }
 
 func (r *Relay) publish(ctx context.Context, batch []events.Envelope) ([]error, error) {
@@ -169,70 +173,90 @@ func (r *Relay) publish(ctx context.Context, batch []events.Envelope) ([]error, 
 	return r.Publisher.Publish(ctx, batch)
 }
 
-// The claim is durable although the pool's commits may be relaxed: so is then everything committed before it, and no
-// event leaves whose change a crash could still undo.
-const claimEvents = `
+// Taking or renewing the lease is durable although the pool's commits may be relaxed: so is then everything committed
+// before it, and no event leaves whose change a crash could still undo. Nothing is written while nothing waits.
+const readEvents = `
 with durable as (
     select set_config('synchronous_commit', 'on', true)
-), due as (
-    select event_id
+), waiting as (
+    select true as found
     from platform.outbox
-    where published_at is null and (claimed_until is null or claimed_until < now())
-    order by seq
-    limit $1
-    for update skip locked
+    where published_at is null and (not_before is null or not_before < now())
+    limit 1
+), lease as (
+    update platform.relay_lease as l
+    set owner = $1, expires_at = now() + $2::interval
+    from durable, waiting
+    where l.owner = $1 or l.expires_at < now()
+    returning true as taken
 )
-update platform.outbox o
-set claimed_until = now() + $2::interval
-from durable
-where o.event_id = any(array(select event_id from due))
-returning o.seq, o.event_id, o.type, o.version, o.aggregate_id, o.aggregate_version, o.occurred_at, o.trace, o.data::text`
+select o.seq, o.event_id, o.type, o.version, o.aggregate_id, o.aggregate_version, o.occurred_at, o.trace, o.data::text
+from lease
+join platform.outbox as o on o.published_at is null and (o.not_before is null or o.not_before < now())
+order by o.seq
+limit $3`
 
-func (r *Relay) claim(ctx context.Context, limit int) ([]events.Envelope, error) {
-	type numbered struct {
-		seq int64
-		env events.Envelope
-	}
-	rows, err := r.Pool.Query(ctx, claimEvents, limit, r.Claim)
+const mayLead = `
+select owner = $1 or expires_at < now()
+from platform.relay_lease`
+
+// read returns the first events that wait when this relay has the lease.
+func (r *Relay) read(ctx context.Context, limit int) (batch []events.Envelope, leads bool, err error) {
+	rows, err := r.Pool.Query(ctx, readEvents, r.owner, r.Lease, limit)
 	if err != nil {
-		return nil, fmt.Errorf("claim events: %w", err)
+		return nil, false, fmt.Errorf("read the outbox: %w", err)
 	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (numbered, error) {
-		var n numbered
+	batch, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (env events.Envelope, err error) {
+		var seq int64
 		var data string
-		err := row.Scan(&n.seq, &n.env.ID, &n.env.Type, &n.env.Version, &n.env.AggregateID, &n.env.AggregateVersion,
-			&n.env.OccurredAt, &n.env.Trace, &data)
-		n.env.Data, n.env.OccurredAt = []byte(data), n.env.OccurredAt.UTC()
-		return n, err
+		err = row.Scan(&seq, &env.ID, &env.Type, &env.Version, &env.AggregateID, &env.AggregateVersion, &env.OccurredAt, &env.Trace, &data)
+		env.Data, env.OccurredAt = []byte(data), env.OccurredAt.UTC()
+		return env, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("claim events: %w", err)
+		return nil, false, fmt.Errorf("read the outbox: %w", err)
 	}
-	slices.SortFunc(found, func(a, b numbered) int { return cmp.Compare(a.seq, b.seq) })
-	batch := make([]events.Envelope, len(found))
-	for i, n := range found {
-		batch[i] = n.env
+	if len(batch) > 0 {
+		return batch, true, nil
 	}
-	return batch, nil
+	if err := r.Pool.QueryRow(ctx, mayLead, r.owner).Scan(&leads); err != nil {
+		return nil, false, fmt.Errorf("read who relays events: %w", err)
+	}
+	return nil, leads, nil
 }
 
-// A mark needs no proof that the claim still holds: the broker has the events, whoever sent them.
+// A mark needs no proof that the lease still holds: the broker has the events, whoever sent them.
 const markPublished = `
 update platform.outbox
 set published_at = now()
 where event_id = any($1) and published_at is null`
 
-const releaseEvents = `
+const deferEvents = `
 update platform.outbox
-set claimed_until = null
+set not_before = now() + $2::interval
 where event_id = any($1) and published_at is null`
 
-func (r *Relay) update(ctx context.Context, sql string, ids []string) error {
+func (r *Relay) settle(ctx context.Context, sql string, ids []string, more ...any) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if _, err := r.Pool.Exec(ctx, sql, ids); err != nil {
+	if _, err := r.Pool.Exec(ctx, sql, append([]any{ids}, more...)...); err != nil {
 		return fmt.Errorf("settle events: %w", err)
+	}
+	return nil
+}
+
+const giveLeaseBack = `
+update platform.relay_lease
+set expires_at = '-infinity', owner = ''
+where owner = $1`
+
+// resign lets another relay publish at once.
+func (r *Relay) resign(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, resignTimeout)
+	defer cancel()
+	if _, err := r.Pool.Exec(ctx, giveLeaseBack, r.owner); err != nil {
+		return fmt.Errorf("let another relay publish: %w", err)
 	}
 	return nil
 }
@@ -240,7 +264,7 @@ func (r *Relay) update(ctx context.Context, sql string, ids []string) error {
 // rest is the pause after a number of failures in a row, with jitter so that replicas do not come together.
 func rest(failures int) time.Duration {
 	d := min(100*time.Millisecond<<min(failures-1, 6), longestRest)
-	return d/2 + rand.N(d/2)
+	return d/2 + mrand.N(d/2)
 }
 
 // sleep waits for d, a token in woken or the end of ctx, and reports whether it was woken.
