@@ -56,7 +56,7 @@ type Subscription struct {
 	// Project does an effect outside PostgreSQL that may happen twice without harm: a cache, a search index.
 	Project func(ctx context.Context, batch []events.Envelope) error
 
-	// MaxBatch bounds a batch. Default 64.
+	// MaxBatch bounds a batch. Default 200.
 	MaxBatch int
 	// Workers is how many batches one replica handles at once. Default 1, which keeps the order.
 	Workers int
@@ -136,7 +136,7 @@ func (s Subscription) check() (Subscription, error) {
 	case s.Connected != nil && !s.Broadcast:
 		return s, fmt.Errorf("consumer %s: Connected is for Broadcast", s.Consumer)
 	}
-	s.MaxBatch = cmp.Or(s.MaxBatch, 64)
+	s.MaxBatch = cmp.Or(s.MaxBatch, 200)
 	s.Workers = cmp.Or(s.Workers, 1)
 	return s, nil
 }

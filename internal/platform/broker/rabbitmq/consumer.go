@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// prefetch is how many unacknowledged messages RabbitMQ gives to one worker.
-	prefetch = 64
+	// prefetch is how many batches RabbitMQ gives to one worker unacknowledged: the next one comes while one is handled.
+	prefetch = 2
 	// gather is how long a batch waits for more after its first message.
 	gather = 5 * time.Millisecond
 	// pace is the least time from one batch to the next while batches are not full: handling one costs the database about
@@ -67,7 +67,7 @@ func (b *Broker) stream(ctx context.Context, runner *broker.Runner) (err error) 
 	if err != nil {
 		return err
 	}
-	if err := ch.Qos(prefetch, 0, false); err != nil {
+	if err := ch.Qos(prefetch*runner.MaxBatch, 0, false); err != nil {
 		return fmt.Errorf("bound unacknowledged messages: %w", err)
 	}
 	messages, err := ch.Consume(queue, "", false, false, false, false, nil)
@@ -79,7 +79,7 @@ func (b *Broker) stream(ctx context.Context, runner *broker.Runner) (err error) 
 	}
 	began := time.Time{}
 	for {
-		batch := collect(ctx, messages, min(runner.MaxBatch, prefetch), max(gather, pace-time.Since(began)))
+		batch := collect(ctx, messages, runner.MaxBatch, max(gather, pace-time.Since(began)))
 		began = time.Now()
 		if ctx.Err() != nil {
 			return nil
