@@ -12,6 +12,7 @@ import (
 	"shopd/internal/money"
 	"shopd/internal/orders"
 	"shopd/internal/payments"
+	"shopd/internal/platform/alert"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/jobs"
 	"shopd/internal/platform/mail"
@@ -105,6 +106,17 @@ func (s ordersStock) Extend(ctx context.Context, orderID string, ttl time.Durati
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// inventoryAlerter is what tells people, as inventory needs it.
+type inventoryAlerter struct{ *alert.Alerts }
+
+func (a inventoryAlerter) Alert(ctx context.Context, tx pgx.Tx, al inventory.Alert) error {
+	severity := alert.Warning
+	if al.Urgent {
+		severity = alert.Critical
+	}
+	return a.Enqueue(ctx, tx, alert.Alert{Key: al.Key, Severity: severity, Summary: al.Summary, Source: "inventory", Details: al.Details, At: al.At})
 }
 
 // ordersPayments is payments as orders needs it.

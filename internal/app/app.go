@@ -25,6 +25,7 @@ import (
 	"shopd/internal/money"
 	"shopd/internal/orders"
 	"shopd/internal/payments"
+	"shopd/internal/platform/alert"
 	"shopd/internal/platform/broker"
 	"shopd/internal/platform/broker/inprocess"
 	"shopd/internal/platform/broker/rabbitmq"
@@ -67,6 +68,7 @@ type Shop struct {
 	limiter   *ratelimit.Limiter
 	vault     *crypto.Vault
 	mailer    mail.Sender
+	alerts    *alert.Alerts
 	mails     *mail.Folder // nil where mails leave by SMTP
 	media     media
 	version   string
@@ -195,6 +197,14 @@ func (s *Shop) openMail(_ context.Context, o Options) (err error) {
 	}
 	mail.Deliver(s.registry, s.vault, s.mailer)
 	jobs.Handle(s.registry, s.sendOrderMail)
+	s.alerts, err = alert.New(s.queue, alert.Config{
+		SlackURL: s.Config.Alerts.SlackURL.Reveal(), PagerDutyURL: s.Config.Alerts.PagerDutyURL.Reveal(), AllowPrivate: !s.Config.Profile.Strict(),
+		Metrics: s.metrics(),
+	})
+	if err != nil {
+		return err
+	}
+	s.alerts.Deliver(s.registry)
 	return nil
 }
 
@@ -232,7 +242,9 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	if s.Pricing, err = pricing.New(pricing.Deps{DB: s.pools.pricing, Relaxed: s.pools.redemptions, Cache: store, Log: s.log, Now: s.now}); err != nil {
 		return err
 	}
-	if s.Inventory, err = inventory.New(inventory.Deps{DB: s.pools.inventory, Relaxed: s.pools.reservations, Cache: store, Log: s.log, Now: s.now}); err != nil {
+	if s.Inventory, err = inventory.New(inventory.Deps{
+		DB: s.pools.inventory, Relaxed: s.pools.reservations, Cache: store, Alerter: inventoryAlerter{s.alerts}, Log: s.log, Now: s.now, Registerer: s.metrics(),
+	}); err != nil {
 		return err
 	}
 	s.Recs = recs.New(recs.Deps{DB: s.pools.recs, Catalog: recsCatalog{s.Catalog}})
@@ -313,6 +325,7 @@ func (s *Shop) schedule() {
 		_, err := s.Payments.Reconcile(ctx, min(t.Reconcile, reconcileAfter))
 		return err
 	})
+	s.registry.Every(historyEvery, "inventory.fill_history", s.Inventory.FillHistory)
 	s.registry.Every(time.Hour, "platform.purge_idempotency_keys", func(ctx context.Context) error {
 		_, err := s.keys.Purge(ctx, s.pools.relay)
 		return err
@@ -323,6 +336,9 @@ func (s *Shop) schedule() {
 		return err
 	})
 }
+
+// historyEvery is how often the stock's history by day follows its movements.
+const historyEvery = 10 * time.Minute
 
 // reconcileAfter is how long a payment may be without an answer before it is looked up.
 const reconcileAfter = 15 * time.Second
@@ -378,6 +394,14 @@ func (p *pools) keys() postgres.Querier {
 		return nil
 	}
 	return p.relay
+}
+
+// deadLetters is the table of events that consumers gave up on; without a pool for the API's document alone.
+func (p *pools) deadLetters() *broker.DeadLetters {
+	if p == nil {
+		return broker.NewDeadLetters(nil)
+	}
+	return broker.NewDeadLetters(p.relay)
 }
 
 func (p *pools) close() error {

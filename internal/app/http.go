@@ -70,6 +70,7 @@ func (s *Shop) registerAPI(r chi.Router) *httpx.API {
 	pricing.RegisterAdmin(api, s.Pricing)
 	inventory.RegisterAdmin(api, s.Inventory)
 	users.RegisterAdminHTTP(api, s.Users)
+	registerDeadLetters(api, s.pools.deadLetters())
 	admin.RegisterAPI(api, admin.Deps{
 		Catalog: s.Catalog, Pricing: s.Pricing, Inventory: s.Inventory, Orders: s.Orders, Currency: money.Currency(s.Config.Shop.Currency), Now: s.now,
 	})

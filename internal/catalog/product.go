@@ -48,9 +48,13 @@ type Rating struct {
 
 // Availability is what a shopper may know about the stock. Quantity is told only when few are left.
 type Availability struct {
-	InStock  bool `json:"in_stock"`
-	Quantity *int `json:"quantity,omitempty" doc:"Pieces left, told only when there are few."`
+	InStock   bool `json:"in_stock"`
+	Quantity  *int `json:"quantity,omitempty" doc:"Pieces left, told only when there are few."`
+	Backorder bool `json:"backorder,omitempty" doc:"Can be ordered though it is not there: it is sent when it has come."`
 }
+
+// Orderable reports whether it can be bought, there or not.
+func (a Availability) Orderable() bool { return a.InStock || a.Backorder }
 
 // fewLeft is from how many pieces on a shopper is told the number.
 const fewLeft = 5
@@ -94,6 +98,7 @@ type Product struct {
 	PriceMax    money.Amount        `json:"price_max" doc:"Of the dearest variant."`
 	CompareAt   *money.Amount       `json:"compare_at_price,omitempty"`
 	InStock     bool                `json:"in_stock"`
+	Backorder   bool                `json:"backorder,omitempty" doc:"Not in stock, and can be ordered all the same."`
 	Category    *Category           `json:"category,omitempty"`
 	Images      []Image             `json:"images"`
 	Options     []Option            `json:"options"`
@@ -118,6 +123,7 @@ type ListItem struct {
 	CompareAt *money.Amount `json:"compare_at_price,omitempty"`
 	Image     *Image        `json:"image,omitempty"`
 	InStock   bool          `json:"in_stock"`
+	Backorder bool          `json:"backorder,omitempty" doc:"Not in stock, and can be ordered all the same."`
 	Rating    *Rating       `json:"rating,omitempty"`
 }
 

@@ -170,26 +170,26 @@ func (m *readModel) writeOffers(ctx context.Context, tx pgx.Tx) ([]ProductID, er
 const writeStockSQL = `
 with wanted as (
     select w.*
-    from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as w (sku, location, available, version)
+    from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[]) as w (sku, location, available, version, backorder)
 ), before as (
-    select k.sku, k.location, k.available
+    select k.sku, k.location, k.available, k.backorder
     from catalog.stock as k
     join wanted as w using (sku, location)
 ), newer as (
-    insert into catalog.stock as k (sku, location, available, version)
-    select w.sku, w.location, w.available, w.version
+    insert into catalog.stock as k (sku, location, available, version, backorder)
+    select w.sku, w.location, w.available, w.version, w.backorder
     from wanted as w
     order by w.sku, w.location
     on conflict (sku, location) do update
-    set available = excluded.available, version = excluded.version
+    set available = excluded.available, version = excluded.version, backorder = excluded.backorder
     where k.version < excluded.version
-    returning k.sku, k.location, k.available
+    returning k.sku, k.location, k.available, k.backorder
 )
 select distinct v.product_id
 from newer as n
 left join before as b using (sku, location)
 join catalog.variants as v on v.sku = n.sku
-where b.available is null or (least(b.available, $5) <> least(n.available, $5))`
+where b.available is null or b.backorder <> n.backorder or (least(b.available, $6) <> least(n.available, $6))`
 
 func (m *readModel) writeStock(ctx context.Context, tx pgx.Tx) ([]ProductID, error) {
 	if len(m.stock) == 0 {
@@ -197,11 +197,13 @@ func (m *readModel) writeStock(ctx context.Context, tx pgx.Tx) ([]ProductID, err
 	}
 	var skus, locations []string
 	var available, versions []int64
+	var backorder []bool
 	for _, ev := range m.stock {
 		skus, locations = append(skus, ev.SKU), append(locations, ev.Location)
 		available, versions = append(available, ev.Available), append(versions, ev.Version)
+		backorder = append(backorder, ev.Orderable > max(ev.Available, 0))
 	}
-	rows, err := tx.Query(ctx, writeStockSQL, skus, locations, available, versions, fewLeft+1)
+	rows, err := tx.Query(ctx, writeStockSQL, skus, locations, available, versions, backorder, fewLeft+1)
 	if err != nil {
 		return nil, err
 	}

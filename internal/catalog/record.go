@@ -44,6 +44,7 @@ type variantRecord struct {
 	Image     string                   `json:"image"`
 	Offers    map[money.Currency]offer `json:"offers"`
 	Available int64                    `json:"available"`
+	Backorder bool                     `json:"backorder"`
 }
 
 type offer struct {
@@ -64,7 +65,7 @@ func (v *variantRecord) price(currency money.Currency) (price money.Amount, comp
 }
 
 func (v *variantRecord) availability() Availability {
-	a := Availability{InStock: v.Available > 0}
+	a := Availability{InStock: v.Available > 0, Backorder: v.Available <= 0 && v.Backorder}
 	if v.Available > 0 && v.Available <= fewLeft {
 		n := int(v.Available)
 		a.Quantity = &n
@@ -77,6 +78,7 @@ type span struct {
 	low, high money.Amount
 	compareAt *money.Amount // of the cheapest
 	inStock   bool
+	backorder bool // none is there, and one can be ordered all the same
 	priced    bool
 }
 
@@ -111,6 +113,7 @@ func (r *record) span(shop money.Currency) span {
 		}
 		s.priced = true
 		s.inStock = s.inStock || v.Available > 0
+		s.backorder = s.backorder || v.Backorder
 		if price.Minor < s.low.Minor {
 			s.low, s.compareAt = price, compareAt
 		}
@@ -140,7 +143,7 @@ func (r *record) item(currency money.Currency) ListItem {
 	s := r.span(currency)
 	return ListItem{
 		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Brand: r.Brand, Price: s.low, PriceMax: s.high, CompareAt: s.compareAt,
-		Image: r.image(), InStock: s.inStock, Rating: r.rating(),
+		Image: r.image(), InStock: s.inStock, Backorder: s.backorder && !s.inStock, Rating: r.rating(),
 	}
 }
 
@@ -153,7 +156,7 @@ func (r *record) product(shop money.Currency, tree *tree) *Product {
 	currency, s := r.currency(shop), r.span(shop)
 	p := &Product{
 		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Description: r.Description, Brand: r.Brand, Price: s.low, PriceMax: s.high,
-		CompareAt: s.compareAt, InStock: s.inStock, Category: tree.reference(r.CategoryID), Images: r.Images, Options: r.Options,
+		CompareAt: s.compareAt, InStock: s.inStock, Backorder: s.backorder && !s.inStock, Category: tree.reference(r.CategoryID), Images: r.Images, Options: r.Options,
 		Attributes: r.Attributes, Rating: r.rating(), Version: r.Version, Revision: r.CardVersion, UpdatedAt: r.UpdatedAt, Variants: []Variant{},
 	}
 	for i := range r.Variants {

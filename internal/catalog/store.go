@@ -27,7 +27,8 @@ select
                 from catalog.offers as o
                 where o.variant_id = v.id
             ),
-            'available', (select coalesce(sum(k.available), 0) from catalog.stock as k where k.sku = v.sku)
+            'available', (select coalesce(sum(greatest(k.available, 0)), 0) from catalog.stock as k where k.sku = v.sku),
+            'backorder', (select coalesce(bool_or(k.backorder), false) from catalog.stock as k where k.sku = v.sku)
         ) order by v.position), '[]')
         from catalog.variants as v
         where v.product_id = p.id

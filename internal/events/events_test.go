@@ -44,8 +44,9 @@ func samples() []events.Event {
 	compareAt, lowest := usd(4250), usd(3600)
 	return []events.Event{
 		events.ProductChanged{ProductID: order.Lines[0].ProductID, Status: "active", Version: 7},
-		events.StockChanged{SKU: "24-MB01", Location: "main", OnHand: 40, Reserved: 2, Available: 38, Kind: "reserved", OrderID: order.OrderID, Version: 12},
+		events.StockChanged{SKU: "24-MB01", Location: "main", OnHand: 40, Reserved: 2, Available: 38, Orderable: 48, Kind: "reserved", OrderID: order.OrderID, Version: 12},
 		events.StockLow{SKU: "24-MB01", Location: "main", Available: 4, ReorderPoint: 5, Version: 40},
+		events.StockedOut{SKU: "24-MB01", Location: "main", OnHand: 2, Reserved: 2, Version: 44},
 		events.OrderPlaced{OrderFacts: order},
 		events.OrderPaid{OrderFacts: later(2), PaymentID: payment.PaymentID},
 		events.OrderCancelled{OrderFacts: later(3), Reason: "changed my mind", WasPaid: true},
@@ -135,7 +136,7 @@ func TestEventsCarryNoPersonalData(t *testing.T) {
 func TestEnvelope(t *testing.T) {
 	t.Parallel()
 	trace := "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-	ev := samples()[3]
+	ev := samples()[4]
 	env, err := events.Wrap(ev, at.In(time.FixedZone("somewhere", 3600)), trace)
 	require.NoError(t, err)
 	require.Regexp(t, `^evt_`, env.ID)

@@ -28,9 +28,35 @@ import (
 )
 
 type bundle struct {
-	svc   *inventory.Service
-	admin *pgxpool.Pool // the owner, who may look everywhere
+	svc     *inventory.Service
+	db      *pgxpool.Pool // as the domain
+	admin   *pgxpool.Pool // the owner, who may look everywhere
+	alerts  *alerts
+	metrics *prometheus.Registry
+	clock   *clock
 }
+
+// alerts keeps what people were told.
+type alerts struct {
+	mu   sync.Mutex
+	list []inventory.Alert
+}
+
+func (a *alerts) Alert(_ context.Context, _ pgx.Tx, al inventory.Alert) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.list = append(a.list, al)
+	return nil
+}
+
+// clock is the real one until it is set forward.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time {
+	return time.Now().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Microsecond)
+}
+
+func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
@@ -41,11 +67,14 @@ func setup(t *testing.T) *bundle {
 	admin, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
 	t.Cleanup(admin.Close)
-	store, err := cache.NewStore(testenv.Redis(t), prometheus.NewRegistry())
+	b := &bundle{db: db, admin: admin, alerts: &alerts{}, metrics: prometheus.NewRegistry(), clock: &clock{}}
+	store, err := cache.NewStore(testenv.Redis(t), b.metrics)
 	require.NoError(t, err)
-	svc, err := inventory.New(inventory.Deps{DB: db, Cache: store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().UTC() }})
+	b.svc, err = inventory.New(inventory.Deps{
+		DB: db, Cache: store, Alerter: b.alerts, Log: slog.New(slog.DiscardHandler), Now: b.clock.now, Registerer: b.metrics,
+	})
 	require.NoError(t, err)
-	return &bundle{svc: svc, admin: admin}
+	return b
 }
 
 func (b *bundle) stock(t *testing.T, sku string) (onHand, reserved int64) {

@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"shopd/internal/events"
 	"shopd/internal/platform/broker"
@@ -23,10 +26,12 @@ type Deps struct {
 	DB *pgxpool.Pool // acts as shopd_inventory
 	// Relaxed is the same with relaxed commits, for reservations: nobody is promised one before its order is written,
 	// and whatever PostgreSQL has made durable holds all it committed before. Nil takes DB.
-	Relaxed *pgxpool.Pool
-	Cache   *cache.Store
-	Log     *slog.Logger
-	Now     func() time.Time
+	Relaxed    *pgxpool.Pool
+	Cache      *cache.Store
+	Alerter    Alerter
+	Log        *slog.Logger
+	Now        func() time.Time
+	Registerer prometheus.Registerer
 }
 
 // Service grants, keeps and moves stock.
@@ -34,8 +39,11 @@ type Service struct {
 	db      *pgxpool.Pool
 	relaxed *pgxpool.Pool
 	cache   *cache.Cache[int64]
+	alerter Alerter
 	log     *slog.Logger
 	now     func() time.Time
+	metrics *metrics
+	places  atomic.Pointer[knownPlaces]
 }
 
 // levelTTL is how long a level stays in the cache without news of it.
@@ -47,7 +55,12 @@ func New(d Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{db: d.DB, relaxed: cmp.Or(d.Relaxed, d.DB), cache: levels, log: d.Log, now: d.Now}, nil
+	if err := d.Registerer.Register(newWatchedStock(d.DB, d.Log)); err != nil {
+		return nil, fmt.Errorf("register the metric of watched stock: %w", err)
+	}
+	return &Service{
+		db: d.DB, relaxed: cmp.Or(d.Relaxed, d.DB), cache: levels, alerter: d.Alerter, log: d.Log, now: d.Now, metrics: newMetrics(d.Registerer),
+	}, nil
 }
 
 // Reserve promises items to the order until ttl has passed: all of them, or none and ErrOutOfStock that names
@@ -171,28 +184,71 @@ func (s *Service) Low(ctx context.Context, atMost int64, limit int) ([]Level, er
 	return low(ctx, s.db, atMost, limit)
 }
 
-// Movements returns the record of an article, newest first, before the movement with the given number (0: from
-// the newest).
-func (s *Service) Movements(ctx context.Context, sku string, before int64, limit int) ([]Movement, error) {
-	return movements(ctx, s.db, sku, before, limit)
+// MovementFilter narrows the record of an article. Empty fields do not, SKU is required.
+type MovementFilter struct {
+	SKU      string
+	Kind     Kind
+	Location string
+	Before   int64 // the number of a movement; 0 begins with the newest
 }
 
-// Available returns how many pieces of each article can be ordered, from the cache where it knows. It may be a
-// moment old: only Reserve grants.
+// Movements returns the record of an article, newest first.
+func (s *Service) Movements(ctx context.Context, f MovementFilter, limit int) ([]Movement, error) {
+	return movements(ctx, s.db, f, limit)
+}
+
+// Available returns how many pieces of each article can be ordered, over all locations and with those that may be owed,
+// from the cache where it knows. It may be a moment old: only Reserve grants.
 func (s *Service) Available(ctx context.Context, skus []string) (map[string]int64, error) {
-	return s.cache.GetMany(ctx, skus, func(ctx context.Context, missing []string) (map[string]cache.Entry[int64], error) {
-		rows, err := levels(ctx, s.db, missing)
+	places, err := s.placeIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, 0, len(skus)*len(places))
+	skuOf := make(map[string]string, cap(keys))
+	for _, sku := range skus {
+		for _, place := range places {
+			key := levelKey(sku, place)
+			keys, skuOf[key] = append(keys, key), sku
+		}
+	}
+	found, err := s.cache.GetMany(ctx, keys, func(ctx context.Context, missing []string) (map[string]cache.Entry[int64], error) {
+		rows, err := levels(ctx, s.db, skusOf(missing, skuOf))
 		if err != nil {
 			return nil, fmt.Errorf("read stock: %w", err)
 		}
-		found := make(map[string]cache.Entry[int64], len(rows))
+		entries := make(map[string]cache.Entry[int64], len(rows))
 		for _, l := range rows {
-			if l.Location == DefaultLocation {
-				found[l.SKU] = cache.Entry[int64]{Value: l.Available, Version: l.Version}
-			}
+			entries[levelKey(l.SKU, l.Location)] = cache.Entry[int64]{Value: l.Orderable(), Version: l.Version}
 		}
-		return found, nil
+		return entries, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	sums := make(map[string]int64, len(skus))
+	for key, n := range found {
+		sums[skuOf[key]] += n
+	}
+	return sums, nil
+}
+
+// levelKey is where the cache has what can be ordered of an article in a location.
+func levelKey(sku, location string) string {
+	if location == DefaultLocation {
+		return sku
+	}
+	return sku + "\x1f" + location
+}
+
+func skusOf(keys []string, skuOf map[string]string) []string {
+	skus := make([]string, 0, len(keys))
+	for _, key := range keys {
+		if sku := skuOf[key]; !slices.Contains(skus, sku) {
+			skus = append(skus, sku)
+		}
+	}
+	return skus
 }
 
 // Subscriptions are the queues of the domain.
@@ -208,6 +264,12 @@ func (s *Service) Subscriptions() []broker.Subscription {
 			Consumer: "inventory.cache",
 			Types:    []string{events.StockChanged{}.Type()},
 			Project:  s.projectLevels,
+		},
+		{
+			Consumer: "inventory.alerts",
+			Types:    []string{events.StockLow{}.Type(), events.StockedOut{}.Type()},
+			Pool:     s.db,
+			Handle:   s.tellOfScarcity,
 		},
 	}
 }
@@ -265,8 +327,8 @@ func (s *Service) projectLevels(ctx context.Context, batch []events.Envelope) er
 		if err != nil {
 			return broker.Unreadable(err)
 		}
-		if ev.Location == DefaultLocation && newest[ev.SKU].Version <= ev.Version {
-			newest[ev.SKU] = cache.Entry[int64]{Value: ev.Available, Version: ev.Version}
+		if key := levelKey(ev.SKU, ev.Location); newest[key].Version <= ev.Version {
+			newest[key] = cache.Entry[int64]{Value: max(ev.Available, ev.Orderable), Version: ev.Version}
 		}
 	}
 	return s.cache.Put(ctx, newest)

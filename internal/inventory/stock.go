@@ -17,12 +17,31 @@ const DefaultLocation = "main"
 
 // Level is the stock of an article in one location.
 type Level struct {
-	SKU       string
-	Location  string
-	OnHand    int64 // pieces in the house
-	Reserved  int64 // of them promised to orders
-	Available int64 // OnHand − Reserved: what can still be ordered
-	Version   int64
+	SKU          string
+	Location     string
+	OnHand       int64 // pieces in the house; negative by what is sold and still to come
+	Reserved     int64 // of them promised to orders
+	Available    int64 // OnHand − Reserved: what is there for others; negative by what is owed
+	Version      int64
+	ReorderPoint int64 // from how many on they are few; 0 for never
+	// BackorderLimit is how many may be owed; nil for any number.
+	BackorderLimit *int64
+}
+
+// fields are where a row of levelColumns goes.
+func (l *Level) fields() []any {
+	return []any{&l.SKU, &l.Location, &l.OnHand, &l.Reserved, &l.Available, &l.Version, &l.ReorderPoint, &l.BackorderLimit}
+}
+
+// Backorder is what the location owes of the article at most.
+func (l *Level) Backorder() Backorder { return backorderOf(l.BackorderLimit) }
+
+// Orderable is how many pieces can be ordered now, those that are not there included.
+func (l *Level) Orderable() int64 {
+	if l.BackorderLimit == nil {
+		return unlimited
+	}
+	return max(l.Available+*l.BackorderLimit, 0)
 }
 
 // Item is a number of pieces of an article.

@@ -175,20 +175,23 @@ func expired(ctx context.Context, q postgres.Querier, before time.Time, limit in
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
+// constraintNotOversold holds that no more is promised than is there and may be owed.
+const constraintNotOversold = "stock_not_oversold"
+
 // adjustSQL updates first: an insert would be checked with the adjustment alone before it found the row that is there.
 var adjustSQL = `
 with updated as (
     update inventory.stock as s
     set on_hand = s.on_hand + $5, version = s.version + 1, updated_at = $2
     where s.sku = $3 and s.location = $4
-    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version
+    returning ` + levelColumns + `
 ), inserted as (
     insert into inventory.stock as s (sku, location, on_hand, updated_at)
     select $3, $4, $5, $2
     where $5 > 0 and not exists (select from updated)
     on conflict (sku, location) do update
     set on_hand = s.on_hand + excluded.on_hand, version = s.version + 1, updated_at = $2
-    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version
+    returning ` + levelColumns + `
 ), changed as (
     select u.*, $6::text as event_id, null::text as order_id from updated as u
     union all
@@ -200,16 +203,16 @@ with updated as (
     returning id
 ), announced as (` + announce("changed", "adjusted") + `
 )
-select c.sku, c.location, c.on_hand, c.reserved, c.available, c.version, m.id
+select c.sku, c.location, c.on_hand, c.reserved, c.available, c.version, c.reorder_point, c.backorder_limit, m.id
 from changed as c, moved as m`
 
 func adjust(ctx context.Context, q postgres.Querier, a Adjustment, now time.Time) (Level, int64, error) {
 	var l Level
 	var movement int64
 	err := q.QueryRow(ctx, adjustSQL, outbox.Trace(ctx), now, a.SKU, a.Location, a.Quantity, id.New("evt"), a.Kind, a.Reason, a.Actor).
-		Scan(&l.SKU, &l.Location, &l.OnHand, &l.Reserved, &l.Available, &l.Version, &movement)
+		Scan(append(l.fields(), &movement)...)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows), postgres.Violates(err, "stock_available_not_negative"):
+	case errors.Is(err, pgx.ErrNoRows), postgres.Violates(err, constraintNotOversold):
 		return Level{}, 0, ErrTooMuch
 	case postgres.Violates(err, "stock_location_fkey"):
 		return Level{}, 0, errUnknownLocation
@@ -261,11 +264,14 @@ func setOnHand(ctx context.Context, q postgres.Querier, items []Item, reason, ac
 	return n, err
 }
 
+// levelColumns are a stock row, s, as Level has it.
+const levelColumns = `s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, s.reorder_point, s.backorder_limit`
+
 const levelsSQL = `
-select sku, location, on_hand, reserved, available, version
-from inventory.stock
-where sku = any($1::text[])
-order by sku, location`
+select ` + levelColumns + `
+from inventory.stock as s
+where s.sku = any($1::text[])
+order by s.sku, s.location`
 
 func levels(ctx context.Context, q postgres.Querier, skus []string) ([]Level, error) {
 	rows, err := q.Query(ctx, levelsSQL, skus)
@@ -276,10 +282,10 @@ func levels(ctx context.Context, q postgres.Querier, skus []string) ([]Level, er
 }
 
 const lowSQL = `
-select sku, location, on_hand, reserved, available, version
-from inventory.stock
-where available <= greatest(reorder_point, $1)
-order by available, sku
+select ` + levelColumns + `
+from inventory.stock as s
+where s.available <= greatest(s.reorder_point, $1)
+order by s.available, s.sku
 limit $2`
 
 func low(ctx context.Context, q postgres.Querier, atMost int64, limit int) ([]Level, error) {
@@ -293,12 +299,12 @@ func low(ctx context.Context, q postgres.Querier, atMost int64, limit int) ([]Le
 const movementsSQL = `
 select id, sku, location, kind, quantity, coalesce(order_id, ''), reason, actor, at
 from inventory.movements
-where sku = $1 and ($2::bigint = 0 or id < $2)
+where sku = $1 and ($2::bigint = 0 or id < $2) and ($3 = '' or kind = $3) and ($4 = '' or location = $4)
 order by id desc
-limit $3`
+limit $5`
 
-func movements(ctx context.Context, q postgres.Querier, sku string, before int64, limit int) ([]Movement, error) {
-	rows, err := q.Query(ctx, movementsSQL, sku, before, limit)
+func movements(ctx context.Context, q postgres.Querier, f MovementFilter, limit int) ([]Movement, error) {
+	rows, err := q.Query(ctx, movementsSQL, f.SKU, f.Before, f.Kind, f.Location, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type card struct {
 
 func newCard(item catalog.ListItem, sizes string, eager bool) card {
 	c := card{
-		ID: item.ID, Href: "/p/" + url.PathEscape(item.Slug), Title: item.Title, Price: price(item.Price), SoldOut: !item.InStock,
+		ID: item.ID, Href: "/p/" + url.PathEscape(item.Slug), Title: item.Title, Price: price(item.Price), SoldOut: !item.InStock && !item.Backorder,
 		Off: percentOff(item.Price, item.CompareAt), From: item.PriceMax.Minor > item.Price.Minor, picture: newPicture(item.Image, "", sizes),
 		Picture: emptyFrame,
 	}

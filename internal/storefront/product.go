@@ -69,30 +69,35 @@ type pickerVariant struct {
 	Was     string            `json:"was,omitempty"`
 	Off     int64             `json:"off,omitempty"`
 	Stock   string            `json:"stock"`
-	InStock bool              `json:"inStock"`
-	Image   int               `json:"image"` // index in the gallery, -1 for none
+	InStock bool              `json:"inStock"` // whether it can be bought
+	Image   int               `json:"image"`   // index in the gallery, -1 for none
 }
 
 // Buyable is the variant whose price and stock are shown: the chosen one, else the product's own figures.
 func (b *productBody) Buyable() bool {
-	return b.InStock && (b.Chosen == nil || b.Chosen.Availability.InStock)
+	if b.Chosen != nil {
+		return b.Chosen.Availability.Orderable()
+	}
+	return b.Orderable()
 }
+
+// Orderable reports whether any form of it can be bought.
+func (b *productBody) Orderable() bool { return b.InStock || b.Backorder }
 
 // StockLine tells a shopper about the stock as far as the choice is made.
 func (b *productBody) StockLine() string {
 	if b.Chosen != nil {
 		return stockLine(b.Chosen.Availability)
 	}
-	if b.InStock {
-		return "In stock"
-	}
-	return "Sold out"
+	return stockLine(catalog.Availability{InStock: b.InStock, Backorder: b.Backorder})
 }
 
 func stockLine(a catalog.Availability) string {
 	switch {
-	case !a.InStock:
+	case !a.Orderable():
 		return "Sold out"
+	case !a.InStock:
+		return "Not here yet. Order it now, and it is sent when it has come"
 	case a.Quantity != nil:
 		return "Only " + count(*a.Quantity, "piece", "pieces") + " left"
 	}
@@ -201,7 +206,7 @@ func optionGroups(p *catalog.Product) []optionGroup {
 
 func inStockWith(p *catalog.Product, option, value string) bool {
 	return slices.ContainsFunc(p.Variants, func(v catalog.Variant) bool {
-		return v.Options[option] == value && v.Availability.InStock
+		return v.Options[option] == value && v.Availability.Orderable()
 	})
 }
 
@@ -224,7 +229,7 @@ func (b *productBody) choose(options map[string]string, sku string) {
 }
 
 func (b *productBody) startColour() map[string]string {
-	first := slices.IndexFunc(b.Variants, func(v catalog.Variant) bool { return v.Availability.InStock })
+	first := slices.IndexFunc(b.Variants, func(v catalog.Variant) bool { return v.Availability.Orderable() })
 	if first < 0 || len(b.Options) < 2 {
 		return nil
 	}
@@ -286,7 +291,7 @@ func picker(p *catalog.Product, gallery []*picture) []pickerVariant {
 	out := make([]pickerVariant, len(p.Variants))
 	for i, v := range p.Variants {
 		out[i] = pickerVariant{
-			ID: string(v.ID), SKU: v.SKU, Options: v.Options, Price: price(v.Price), InStock: v.Availability.InStock,
+			ID: string(v.ID), SKU: v.SKU, Options: v.Options, Price: price(v.Price), InStock: v.Availability.Orderable(),
 			Stock: stockLine(v.Availability), Image: -1, Off: percentOff(v.Price, v.CompareAt),
 		}
 		if out[i].Off > 0 {

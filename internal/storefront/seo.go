@@ -51,8 +51,11 @@ func (s *Storefront) productData(p *catalog.Product, reviews []catalog.Review) l
 
 func offers(p *catalog.Product, address string) ld {
 	availability := "https://schema.org/OutOfStock"
-	if p.InStock {
+	switch {
+	case p.InStock:
 		availability = "https://schema.org/InStock"
+	case p.Backorder:
+		availability = "https://schema.org/BackOrder"
 	}
 	if p.PriceMax.Minor > p.Price.Minor {
 		return ld{
