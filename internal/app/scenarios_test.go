@@ -16,6 +16,7 @@ func TestShop(t *testing.T) {
 		"races":           races,
 		"accounts":        accounts,
 		"merchant":        merchant,
+		"stock":           stockRooms,
 		"bad bodies":      badBodies,
 		"bad parameters":  badParameters,
 		"bad carts":       badCarts,
