@@ -119,8 +119,8 @@ type Mail struct {
 
 // Alerts is where the process itself sends alerts.
 type Alerts struct {
-	SlackURL     Secret `env:"SHOPD_ALERT_SLACK_URL" doc:"Incoming webhook of Slack. Empty: off."`
-	PagerDutyURL Secret `env:"SHOPD_ALERT_PAGERDUTY_URL" doc:"Events API of PagerDuty, with the routing key. Empty: off."`
+	SlackURL     Secret `env:"SHOPD_ALERT_SLACK_URL" doc:"Incoming webhook of Slack, at a public address in production. Empty: off."`
+	PagerDutyURL Secret `env:"SHOPD_ALERT_PAGERDUTY_URL" doc:"Events API of PagerDuty with the routing key before the host, https://KEY@events.pagerduty.com/v2/enqueue, or as ?routing_key=. Empty: off."`
 }
 
 // Tracing is where spans go and how their context travels.

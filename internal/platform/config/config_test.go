@@ -120,6 +120,7 @@ func TestOneWrongSetting(t *testing.T) {
 		"token that lives too long":      {"SHOPD_ACCESS_TOKEN_TTL=1h", "SHOPD_ACCESS_TOKEN_TTL", "too large"},
 		"one bad retry delay":            {"SHOPD_RETRY_DELAYS=5s,0s", "SHOPD_RETRY_DELAYS", "too small"},
 		"weak password hashing":          {"SHOPD_BCRYPT_COST=9", "SHOPD_BCRYPT_COST", "too small for production"},
+		"PagerDuty without its key":      {"SHOPD_ALERT_PAGERDUTY_URL=https://events.pagerduty.com/v2/enqueue", "SHOPD_ALERT_PAGERDUTY_URL", "no routing key"},
 		"Stripe without its webhook":     {"SHOPD_STRIPE_SECRET_KEY=sk_live_1", "SHOPD_STRIPE_SECRET_KEY", "belong together"},
 		"PayPal in part":                 {"SHOPD_PAYPAL_CLIENT_ID=a", "SHOPD_PAYPAL_CLIENT_ID", "belong together"},
 		"gateway over plain http":        {"SHOPD_STRIPE_API_URL=http://stripe.example", "SHOPD_STRIPE_API_URL", "is http"},

@@ -22,6 +22,7 @@ func (c *Config) validate(command Profile, found *Error) {
 	c.validateListeners(found)
 	c.validateServices(found)
 	c.validateGateways(found)
+	c.validateAlerts(found)
 	c.validateTracing(found)
 	c.validateKeys(found)
 	if c.Profile.Strict() {
@@ -156,6 +157,13 @@ func (c *Config) validateGateways(found *Error) {
 	}
 	if given != 0 && given != 3 {
 		found.add("SHOPD_PAYPAL_CLIENT_ID", "with SHOPD_PAYPAL_CLIENT_SECRET and SHOPD_PAYPAL_WEBHOOK_ID: they belong together, and some are missing", "give all three, or none to switch PayPal off")
+	}
+}
+
+func (c *Config) validateAlerts(found *Error) {
+	u, err := url.Parse(c.Alerts.PagerDutyURL.Reveal())
+	if err == nil && u.Host != "" && u.User.Username() == "" && u.Query().Get("routing_key") == "" {
+		found.add("SHOPD_ALERT_PAGERDUTY_URL", "has no routing key", "give it as https://KEY@events.pagerduty.com/v2/enqueue")
 	}
 }
 
