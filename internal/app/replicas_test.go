@@ -301,3 +301,30 @@ func startProcess(t *testing.T, p premises, front *balancer, port int) *replica 
 	})
 	return &replica{command: command, target: front.add(t, "http://"+address, ready)}
 }
+
+// TestACartThatAnotherReplicaChanged is about what a replica remembers of the carts it wrote: it must not undo what the
+// other one did, nor refuse what is there by now, nor touch what has become an order.
+func TestACartThatAnotherReplicaChanged(t *testing.T) {
+	t.Parallel()
+	p := onEmbedded(t)
+	first, second := openStore(t, p), openStore(t, p)
+	a, b := first.stock(t, 1500, 10), first.stock(t, 900, 10)
+	here := first.guest(t)
+	var cart cartJSON
+	here.post(storeAPI+"/carts", map[string]string{"currency": "EUR", "country": "DE"}).is(201).decode(&cart)
+	here = here.with("X-Cart-Token", cart.Token)
+	there := second.guest(t).with("X-Cart-Token", cart.Token)
+	path := storeAPI + "/carts/" + cart.ID
+
+	here.post(path+"/lines", map[string]any{"sku": a.sku, "quantity": 1}).is(200)
+	there.post(path+"/lines", map[string]any{"sku": b.sku, "quantity": 1}).is(200).decode(&cart)
+	require.Len(t, cart.Lines, 2)
+	here.do("PATCH", path+"/lines/"+cart.Lines[1].ID, map[string]any{"quantity": 3}).is(200).decode(&cart)
+	require.Len(t, cart.Lines, 2)
+	require.Equal(t, []int{1, 3}, []int{cart.Lines[0].Quantity, cart.Lines[1].Quantity})
+
+	here.do("PUT", path+"/address", address).is(200)
+	here.do("PUT", path+"/shipping-method", map[string]string{"shipping_method_id": "ship_standard"}).is(200)
+	there.post(path+"/complete", payWith("test_ok"), "Idempotency-Key", newKey()).is(201)
+	here.post(path+"/lines", map[string]any{"sku": a.sku, "quantity": 1}).refuses(409, "cart_completed")
+}
