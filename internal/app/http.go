@@ -34,27 +34,29 @@ const apiPrefix = "/api/v1"
 
 // handler is everything on the public address.
 func (s *Shop) handler() (http.Handler, error) {
+	front, err := s.newStorefront()
+	if err != nil {
+		return nil, err
+	}
 	r := chi.NewRouter()
 	r.Use(
-		httpx.Observe(httpx.Observer{Log: s.log, Registerer: s.metrics(), Tracer: s.telemetry.Tracer("http"), Propagator: s.telemetry.Propagator}),
+		httpx.Observe(httpx.Observer{
+			Log: s.log, Registerer: s.metrics(), Tracer: s.telemetry.Tracer("http"), Propagator: s.telemetry.Propagator, Fail: front.Fail,
+		}),
 		httpx.SecurityHeaders,
-		httpx.ReadablePath,
+		httpx.ReadablePath(front.Fail),
 		s.clientIP(),
 	)
-	r.NotFound(httpx.NotFound)
-	r.MethodNotAllowed(httpx.MethodNotAllowed(r))
 	r.Get("/version", s.serveVersion)
 	r.Handle("/media/{name}", s.media.handler())
 	if s.mails != nil {
 		r.Mount("/dev/mail", s.mails.Handler("/dev/mail"))
 	}
 	r.Group(func(r chi.Router) {
-		r.Use(adminOriginOnly, httpx.Authenticate(s.authenticate), ratelimit.Middleware(s.limiter, classify), httpx.RequireJSON)
+		r.Use(adminOriginOnly, httpx.Authenticate(s.authenticate), ratelimit.Middleware(s.limiter, classify, httpx.WriteError), httpx.RequireJSON)
 		s.registerAPI(r)
 	})
-	if err := s.registerPages(r); err != nil {
-		return nil, err
-	}
+	s.registerPages(r, front)
 	return r, nil
 }
 
@@ -89,22 +91,23 @@ func (s *Shop) loginPage() http.HandlerFunc {
 	}
 }
 
-func (s *Shop) registerPages(r chi.Router) error {
-	r.With(ratelimit.Middleware(s.limiter, classify)).Get("/admin/login", s.loginPage())
+// registerPages adds the two faces to r. The storefront also answers what no other route does.
+func (s *Shop) registerPages(r chi.Router, front *storefront.Storefront) {
+	limited := ratelimit.Middleware(s.limiter, classify, front.Fail)
+	r.With(limited).Get("/admin/login", s.loginPage())
 	r.Handle("/admin", http.RedirectHandler("/admin/", http.StatusMovedPermanently))
 	r.Handle("/admin/*", admin.Handler())
-	front, err := storefront.New(storefront.Deps{
+	r.Group(func(r chi.Router) {
+		r.Use(limited)
+		front.Routes(r)
+	})
+}
+
+func (s *Shop) newStorefront() (*storefront.Storefront, error) {
+	return storefront.New(storefront.Deps{
 		Catalog: s.Catalog, Orders: s.Orders, Users: s.Users, Log: s.log, Now: s.now, BaseURL: s.baseURL(), ShopName: s.Config.Shop.Name,
 		Currency: money.Currency(s.Config.Shop.Currency), Country: "US", Demo: !s.Config.Profile.Strict(), Credits: credits(),
 	})
-	if err != nil {
-		return err
-	}
-	r.Group(func(r chi.Router) {
-		r.Use(ratelimit.Middleware(s.limiter, classify))
-		front.Routes(r)
-	})
-	return nil
 }
 
 func credits() []storefront.Credit {

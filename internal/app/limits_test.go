@@ -28,6 +28,12 @@ func TestLimitsHoldWhateverTheCallerSaysOfItself(t *testing.T) {
 	refused.refuses(http.StatusTooManyRequests, "rate_limited")
 	require.NotEmpty(t, refused.header.Get("Retry-After"))
 
+	page := guest.get("/").is(http.StatusTooManyRequests)
+	require.Equal(t, "text/html; charset=utf-8", page.header.Get("Content-Type"), "people who look at pages get a page")
+	require.Contains(t, string(page.body), "That was a bit fast")
+	require.NotEmpty(t, page.header.Get("Retry-After"))
+	require.NotEmpty(t, page.header.Get("RateLimit"))
+
 	trusting := openStore(t, p, "SHOPD_RATE_LIMIT_PER_MINUTE=100", "SHOPD_TRUSTED_PROXIES=127.0.0.0/8")
 	for i := range 150 {
 		trusting.guest(t).get(storeAPI+"/categories", "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i)).is(http.StatusOK)

@@ -1,6 +1,8 @@
 package storefront
 
 import (
+	"errors"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,6 +22,8 @@ var (
 	errForeignForm = errs.New(errs.Forbidden, "cross_site_request", "This form was sent from another site. Open the shop and try again.")
 	errMethod      = errs.New(errs.Malformed, "method_not_allowed", "This address does not take that kind of request.")
 	errForm        = errs.New(errs.Malformed, "malformed_body", "The form could not be read.")
+	errFormSize    = errs.New(errs.TooLarge, "body_too_large", "The form holds more text than this page takes.")
+	errFormType    = errs.New(errs.Unsupported, "unsupported_media_type", "This address takes forms only.")
 )
 
 // maxForm is the largest form in bytes that a page takes.
@@ -33,9 +37,8 @@ func (s *Storefront) page(h pageHandler) http.HandlerFunc {
 			s.fail(w, r, errs.ErrNotFound)
 			return
 		}
-		// A query that is not well formed is read as far as it goes, like browsers do; a form must be whole.
-		if err := r.ParseForm(); err != nil && r.Method == http.MethodPost {
-			s.fail(w, r, errForm.Wrap(err))
+		if err := parseForm(r); err != nil {
+			s.fail(w, r, err)
 			return
 		}
 		clean(r.Form)
@@ -44,6 +47,27 @@ func (s *Storefront) page(h pageHandler) http.HandlerFunc {
 			s.fail(w, r, err)
 		}
 	}
+}
+
+// parseForm reads the query and the form of a request. A query that is not well formed is read as far as it goes, like
+// browsers do; a form must be one, and whole.
+func parseForm(r *http.Request) error {
+	isForm := r.Method == http.MethodPost && r.ContentLength != 0
+	if isForm {
+		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || media != "application/x-www-form-urlencoded" || r.Header.Get("Content-Encoding") != "" {
+			return errFormType
+		}
+	}
+	err := r.ParseForm()
+	if !isForm || err == nil {
+		return nil
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return errFormSize.Wrap(err)
+	}
+	return errForm.Wrap(err)
 }
 
 // clean takes out of a form what no text has, and what neither the database nor a mail takes: broken UTF-8 and NUL.
@@ -61,8 +85,19 @@ type problemBody struct {
 	Title     string
 	Detail    string
 	RequestID string
-	Retry     bool // trying again later may help
+	Retry     string // address to try again, where waiting may help
 	Popular   []card
+}
+
+// Fail answers a request with err as a page: for what is refused before a page is reached. Callers of the API get a
+// problem document.
+func (s *Storefront) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if isAPI(r) {
+		httpx.WriteError(w, r, err)
+		return
+	}
+	s.setHeaders(w.Header())
+	s.fail(w, r, err)
 }
 
 func (s *Storefront) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -70,16 +105,22 @@ func (s *Storefront) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if problem.Status >= http.StatusInternalServerError {
 		s.Log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 	}
+	detail := problem.Detail
 	if wait := problem.GetHeaders().Get("Retry-After"); wait != "" {
 		w.Header().Set("Retry-After", wait)
+		if problem.Status == http.StatusTooManyRequests {
+			detail = "Many requests came from you in a short time. Go on in " + seconds(wait) + "."
+		}
 	}
-	s.problem(w, r, problem.Status, problem.Detail, problem.RequestID)
+	s.problem(w, r, problem.Status, detail, problem.RequestID)
 }
 
 // problem shows an error page, or its bare text when even that cannot be rendered.
 func (s *Storefront) problem(w http.ResponseWriter, r *http.Request, status int, detail, requestID string) {
-	body := problemBody{Status: status, Title: problemTitle(status), Detail: detail, RequestID: requestID,
-		Retry: r.Method == http.MethodGet && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests)}
+	body := problemBody{Status: status, Title: problemTitle(status), Detail: detail, RequestID: requestID}
+	if r.Method == http.MethodGet && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
+		body.Retry = localPath(r.URL.RequestURI())
+	}
 	if status == http.StatusNotFound {
 		body.Detail = "The page has moved, or what it showed is no longer for sale."
 		if front, err := s.front.get(r.Context()); err == nil {
@@ -97,6 +138,14 @@ func (s *Storefront) problem(w http.ResponseWriter, r *http.Request, status int,
 	}
 }
 
+// seconds is a number of seconds in words.
+func seconds(n string) string {
+	if n == "1" {
+		return "a second"
+	}
+	return n + " seconds"
+}
+
 func problemTitle(status int) string {
 	switch status {
 	case http.StatusNotFound:
@@ -105,6 +154,8 @@ func problemTitle(status int) string {
 		return "That is not possible any more"
 	case http.StatusForbidden:
 		return "That is not allowed"
+	case http.StatusRequestEntityTooLarge:
+		return "That is too much text"
 	case http.StatusTooManyRequests:
 		return "That was a bit fast"
 	case http.StatusServiceUnavailable:

@@ -2,17 +2,25 @@ package storefront_test
 
 import (
 	"context"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/net/html"
 
 	"shopd/internal/catalog"
 	"shopd/internal/platform/errs"
+	"shopd/internal/platform/httpx"
 	"shopd/internal/storefront"
 )
 
@@ -205,11 +213,93 @@ func TestKnownAddressUnderAnotherMethod(t *testing.T) {
 	require.Contains(t, b.get("/api/v1/nothing").header.Get("Content-Type"), "application/problem+json")
 }
 
-func TestFormsThatAreTooLargeAreNotRead(t *testing.T) {
+func TestWhatIsNoFormIsNotRead(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	p := b.post("/account/login", url.Values{"email": {strings.Repeat("a", 1<<20)}})
-	require.Equal(t, http.StatusBadRequest, p.status)
+	tests := map[string]struct {
+		body    string
+		headers []string
+		status  int
+		heading string
+	}{
+		"too large":  {"email=" + strings.Repeat("a", 1<<20), nil, 413, "That is too much text"},
+		"JSON":       {`{"email":"a"}`, []string{"Content-Type", "application/json"}, 415, "That request does not work here"},
+		"no type":    {"email=a", []string{"Content-Type", ""}, 415, "That request does not work here"},
+		"compressed": {"email=a", []string{"Content-Encoding", "gzip"}, 415, "That request does not work here"},
+		"broken":     {"email=%zz", nil, 400, "That request does not work here"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := b.postRequest("/account/login", nil)
+			req.Body, req.ContentLength = io.NopCloser(strings.NewReader(tt.body)), int64(len(tt.body))
+			for i := 0; i < len(tt.headers); i += 2 {
+				req.Header.Set(tt.headers[i], tt.headers[i+1])
+			}
+			p := b.do(req)
+			require.Equal(t, tt.status, p.status)
+			require.Equal(t, tt.heading, p.heading())
+			sound(t, p)
+		})
+	}
+}
+
+// TestWhatFailsBeforeAPageIsAPageToo drives what stands in front of the pages in a running shop.
+func TestWhatFailsBeforeAPageIsAPageToo(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	router := chi.NewRouter()
+	router.Use(httpx.Observe(httpx.Observer{
+		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Tracer: noop.NewTracerProvider().Tracer(""),
+		Propagator: propagation.TraceContext{}, Fail: b.front.Fail,
+	}), httpx.ReadablePath(b.front.Fail))
+	limited := errs.New(errs.RateLimited, "rate_limited", "Too many requests.").WithRetryAfter(6500 * time.Millisecond)
+	broken := func(http.ResponseWriter, *http.Request) { panic("a fault of ours") }
+	refused := func(w http.ResponseWriter, r *http.Request) { b.front.Fail(w, r, limited) }
+	router.Get("/broken", broken)
+	router.Get("/api/broken", broken)
+	router.Get("/limited", refused)
+	router.Get("/api/limited", refused)
+	router.Get("//evil.example/limited", refused)
+	server := httptest.NewServer(router)
+	t.Cleanup(server.Close)
+	b.server = server
+
+	for path, want := range map[string]struct {
+		status  int
+		heading string
+	}{
+		"/broken":                {500, "Something went wrong on our side"},
+		"/limited?q=a":           {429, "That was a bit fast"},
+		"//evil.example/limited": {429, "That was a bit fast"},
+		"/a%00b":                 {404, "We could not find that page"},
+	} {
+		p := b.get(path)
+		require.Equal(t, want.status, p.status, path)
+		require.Equal(t, want.heading, p.heading(), path)
+		require.Contains(t, p.header.Get("Content-Security-Policy"), "default-src 'self'")
+		require.Equal(t, "private, no-store", p.header.Get("Cache-Control"))
+		require.NotContains(t, p.body, "a fault of ours", "the inside of an error stays inside")
+		sound(t, p)
+	}
+	p := b.get("/limited?q=a")
+	require.Equal(t, "7", p.header.Get("Retry-After"))
+	require.Contains(t, p.body, "Go on in 7 seconds.")
+	require.Contains(t, p.body, `href="/limited?q=a"`)
+	require.NotContains(t, b.get("//evil.example/limited").body, `href="//`, "trying again leads nowhere else")
+
+	script := b.postRequest("/limited", nil)
+	script.Method, script.Body = http.MethodGet, nil
+	script.Header.Set("X-Fragment", "1")
+	piece := b.do(script)
+	require.Equal(t, http.StatusTooManyRequests, piece.status)
+	require.True(t, strings.HasPrefix(piece.body, `<p class="alert"`), piece.body)
+
+	for path, status := range map[string]int{"/api/broken": 500, "/api/limited": 429} {
+		p := b.get(path)
+		require.Equal(t, status, p.status)
+		require.Equal(t, "application/problem+json", p.header.Get("Content-Type"))
+	}
 }
 
 func TestOldNamesLeadToTheOneAddress(t *testing.T) {

@@ -24,6 +24,7 @@ var testTime = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 type bundle struct {
 	*testing.T
 	shop   *storefronttest.Shop
+	front  *storefront.Storefront
 	server *httptest.Server
 	client *http.Client
 }
@@ -49,7 +50,7 @@ func setup(t *testing.T, change func(*storefront.Deps)) *bundle {
 	require.NoError(t, err)
 	client := server.Client()
 	client.Jar = jar
-	return &bundle{T: t, shop: shop, server: server, client: client}
+	return &bundle{T: t, shop: shop, front: front, server: server, client: client}
 }
 
 // page is an answer with its parsed HTML.

@@ -49,12 +49,16 @@ func LoggerFrom(ctx context.Context) *slog.Logger {
 	return slog.Default()
 }
 
+// ErrorWriter answers a request with an error. WriteError is one; pages have theirs, which people can read.
+type ErrorWriter func(w http.ResponseWriter, r *http.Request, err error)
+
 // Observer is what Observe reports to. All fields are required.
 type Observer struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 	Tracer     trace.Tracer
 	Propagator propagation.TextMapPropagator
+	Fail       ErrorWriter // answers for a handler that panicked
 }
 
 // Observe names every request, logs it, counts it in shopd_http_request_duration_seconds, traces it, and turns a
@@ -81,7 +85,7 @@ func Observe(o Observer) func(http.Handler) http.Handler {
 				if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
 					state.logger().ErrorContext(ctx, "panic", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 					if !rec.wrote {
-						WriteError(rec, r, errInternal)
+						o.Fail(rec, r, errInternal)
 					}
 				}
 				route := routeOf(r)

@@ -15,8 +15,8 @@ import (
 
 // Middleware refuses the requests of clients who ask too often. classify names the class of a request; an empty
 // one is not limited. A request of a strict class counts in General too. It belongs behind the middleware that
-// finds the client's address (chi's ClientIPFrom…) and behind httpx.Authenticate.
-func Middleware(l *Limiter, classify func(*http.Request) Class) func(http.Handler) http.Handler {
+// finds the client's address (chi's ClientIPFrom…) and behind httpx.Authenticate. refuse answers those who have to wait.
+func Middleware(l *Limiter, classify func(*http.Request) Class, refuse httpx.ErrorWriter) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			class := classify(r)
@@ -32,7 +32,7 @@ func Middleware(l *Limiter, classify func(*http.Request) Class) func(http.Handle
 			}
 			setHeaders(w.Header(), shown, d)
 			if err := d.Err(); err != nil {
-				httpx.WriteError(w, r, err)
+				refuse(w, r, err)
 				return
 			}
 			next.ServeHTTP(w, r)

@@ -226,7 +226,7 @@ func TestMiddleware(t *testing.T) {
 			return ""
 		}
 		return ratelimit.General
-	})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	}, httpx.WriteError)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	call := func(path, remote string, customer string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.RemoteAddr = remote

@@ -25,7 +25,9 @@ async function more(form, link) {
   if (link.getAttribute("aria-busy") === "true") return;
   link.setAttribute("aria-busy", "true");
   try {
-    const page = nodes(await (await fetch(link.href)).text());
+    const answer = await fetch(link.href);
+    if (!answer.ok) throw new Error("no page");
+    const page = nodes(await answer.text());
     const added = [...page.querySelectorAll("[data-grid] > li")];
     form.querySelector("[data-grid]").append(...added);
     added[0]?.querySelector("a").focus({ preventScroll: true });
