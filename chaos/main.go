@@ -1,0 +1,93 @@
+// Command chaos lets buyers buy while everything that can fail does, heals it, and then holds what was promised against
+// what outsiders know: the buyers' own notes, the books by SQL, a queue of its own, a mail server of its own. It starts
+// its own PostgreSQL, Redis and RabbitMQ, two replicas of shopd, and a load balancer, and touches nothing else.
+//
+// docs/chaos.md says what it proves and how to read what it prints.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	duration time.Duration
+	seed     uint64
+	rate     float64
+	strict   bool
+	json     bool
+	keep     bool
+	shopd    string
+	source   string
+	state    string
+	elastic  string
+}
+
+func main() {
+	o, err := parse(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	begin := time.Now()
+	r, err := run(ctx, o, func(text string) {
+		fmt.Fprintf(os.Stderr, "  %7.1f s  %s\n", time.Since(begin).Seconds(), text)
+	})
+	stop()
+	if r != nil {
+		err = errors.Join(err, r.print(os.Stdout, o.json))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	today, err := strconv.ParseUint(time.Now().UTC().Format("20060102"), 10, 64)
+	if err != nil {
+		return options{}, err
+	}
+	o := options{seed: today}
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.DurationVar(&o.duration, "duration", 2*time.Minute, "how long the storm lasts; setting up, healing and checking come on top")
+	flags.Uint64Var(&o.seed, "seed", o.seed, "what buyers and faults are drawn from; by default the day's date")
+	flags.Float64Var(&o.rate, "rate", 12, "purchases begun in a second")
+	flags.BoolVar(&o.strict, "strict", false, "judge latency too; for a machine that does nothing else")
+	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables")
+	flags.BoolVar(&o.keep, "keep", false, "keep the state directory also when all is well")
+	flags.StringVar(&o.shopd, "shopd", "", "the binary to try; empty builds the tree")
+	flags.StringVar(&o.source, "source", ".", "the tree to build")
+	flags.StringVar(&o.state, "state", "", "where to make the state directory; empty is the usual place for temporary files")
+	flags.StringVar(&o.elastic, "elastic", setting("SHOPD_TEST_ELASTICSEARCH_URL", "http://127.0.0.1:19200"),
+		"an Elasticsearch to share; empty uses the index in the process")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 || o.duration < 10*time.Second || o.rate < 0.1 || o.rate > 1000 {
+		return o, errors.New("no arguments are taken, -duration is at least 10s and -rate from 0.1 to 1000")
+	}
+	return o, nil
+}
+
+// setting reads the address of a service, under the name that the tests have for it.
+func setting(name, fallback string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}
