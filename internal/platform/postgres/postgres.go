@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -142,5 +143,5 @@ func Unavailable(err error) bool {
 		return strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "08") || code == "53300"
 	}
 	var network net.Error
-	return errors.As(err, &network) || pgconn.SafeToRetry(err)
+	return errors.As(err, &network) || pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
