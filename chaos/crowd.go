@@ -56,7 +56,9 @@ func newCrowd(seed uint64, rate float64, s *stand, j *journal, t *traffic) *crow
 	}
 }
 
-func (c *crowd) email(account int) string { return fmt.Sprintf("%s.customer%d@example.com", c.canary, account) }
+func (c *crowd) email(account int) string {
+	return fmt.Sprintf("%s.customer%d@example.com", c.canary, account)
+}
 
 // address is where buyer n lives.
 func (c *crowd) address(n uint64) map[string]any {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,6 +76,29 @@ func kindsFor(s *stand) []kind {
 		)
 	}
 	return kinds
+}
+
+// only keeps the kinds, with those of their targets, that a comma list asks for; all for an empty one.
+func only(kinds []kind, list string) []kind {
+	if list == "" {
+		return kinds
+	}
+	wanted := func(text string) bool {
+		return slices.ContainsFunc(strings.Split(list, ","), func(part string) bool { return strings.Contains(text, strings.TrimSpace(part)) })
+	}
+	var kept []kind
+	for _, k := range kinds {
+		if len(k.targets) > 0 && !wanted(k.name) {
+			k.targets = slices.DeleteFunc(slices.Clone(k.targets), func(target string) bool { return !wanted(k.name + " " + target) })
+			if len(k.targets) == 0 {
+				continue
+			}
+		} else if !wanted(k.name) {
+			continue
+		}
+		kept = append(kept, k)
+	}
+	return kept
 }
 
 // window is when a fault held.

@@ -26,6 +26,7 @@ type options struct {
 	strict   bool
 	json     bool
 	keep     bool
+	only     string
 	shopd    string
 	source   string
 	state    string
@@ -70,6 +71,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.strict, "strict", false, "judge latency too; for a machine that does nothing else")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	flags.BoolVar(&o.keep, "keep", false, "keep the state directory also when all is well")
+	flags.StringVar(&o.only, "only", "", "only the faults whose name, with its target, contains one of these, comma separated")
 	flags.StringVar(&o.shopd, "shopd", "", "the binary to try; empty builds the tree")
 	flags.StringVar(&o.source, "source", ".", "the tree to build")
 	flags.StringVar(&o.state, "state", "", "where to make the state directory; empty is the usual place for temporary files")

@@ -28,7 +28,10 @@ func run(ctx context.Context, o options, say func(string)) (_ *report, err error
 	t := &traffic{}
 	c := newCrowd(o.seed, o.rate, s, j, t)
 	st := &storm{stand: s, say: say}
-	kinds := kindsFor(s)
+	kinds := only(kindsFor(s), o.only)
+	if len(kinds) == 0 {
+		return nil, fmt.Errorf("no fault is called %q", o.only)
+	}
 	steps := arrange(o.seed, o.duration, kinds)
 	r.Schedule = steps
 	if err := c.register(ctx); err != nil {

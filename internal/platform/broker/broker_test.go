@@ -65,7 +65,7 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			verdicts := process(t, lab, func(context.Context) error { return c.err }, brokertest.Events(2, "orders.order_placed.v1")...)
-			for _, v := range verdicts {
+			for _, v := range append(verdicts, project(t, lab, c.err)...) {
 				require.Equal(t, c.want, v.Action)
 				require.ErrorIs(t, v.Err, c.err)
 			}
@@ -88,6 +88,17 @@ func TestTypesThatWereGivenUpArePassedOver(t *testing.T) {
 	verdicts := process(t, brokertest.NewLab(t), func(context.Context) error { return errors.New("called") },
 		brokertest.Events(1, "orders.order_archived.v1")...)
 	require.Equal(t, []broker.Verdict{{}}, verdicts)
+}
+
+// project lets a subscription that fails outside of a transaction process one event.
+func project(t *testing.T, lab *brokertest.Lab, err error) []broker.Verdict {
+	t.Helper()
+	runtime, failure := broker.NewRuntime(lab.Config(t))
+	require.NoError(t, failure)
+	require.NoError(t, runtime.Subscribe(broker.Subscription{
+		Consumer: "orders.payments", Types: []string{"orders.order_placed.v1"}, Project: func(context.Context, []events.Envelope) error { return err },
+	}))
+	return runtime.Runners()[0].Process(t.Context(), []broker.Delivery{{Envelope: brokertest.Events(1, "orders.order_placed.v1")[0]}})
 }
 
 // process lets a subscription whose handler is handle process batch once.

@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
@@ -231,17 +228,12 @@ func (s slowError) Unwrap() error { return s.error }
 // waits reports whether err is no fault of the event: the same delivery will do when what is missing is back.
 func (r *Runner) waits(err error) bool {
 	var slow slowError
-	if errors.As(err, &slow) {
+	var hopeless unreadableError
+	if errors.As(err, &slow) || errors.As(err, &hopeless) {
 		return false
 	}
-	var network net.Error
-	if errs.KindOf(err) == errs.Unavailable || errors.As(err, &network) {
-		return true
-	}
-	if r.Pool == nil {
-		return false
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
+	// A projection reads the database too, whether or not it has a pool of its own.
+	if errs.KindOf(err) == errs.Unavailable || postgres.Unavailable(err) {
 		return true
 	}
 	// 08: connection; 53: resources; 57P: the server goes down or starts; 40, 55P03: in each other's way.
