@@ -148,6 +148,23 @@ func (s *storm) blow(ctx context.Context, steps []step, kinds []kind) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", step, err)
 		}
+		if err := s.reviveFallen(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reviveFallen starts replicas again that ended by themselves, which no fault may make them do.
+func (s *storm) reviveFallen(ctx context.Context, step step) error {
+	for _, r := range s.replicas {
+		if !r.Ended() {
+			continue
+		}
+		s.breach("%s ended by itself, during or after %s: %v", r.name, step, r.Err())
+		if err := r.start(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -189,11 +206,8 @@ func killReplica(ctx context.Context, s *storm, f fault, hold func() error) erro
 	if err := r.Kill(); err != nil {
 		return err
 	}
-	return errors.Join(hold(), s.comeBack(ctx, r))
+	return errors.Join(hold(), r.start(ctx))
 }
-
-// comeBack starts a replica again and waits until it is ready, which it must become without help.
-func (s *storm) comeBack(ctx context.Context, r *replica) error { return r.start(ctx) }
 
 func pauseReplica(_ context.Context, s *storm, f fault, hold func() error) error {
 	r := s.replicaNamed(f.Target)
@@ -213,7 +227,7 @@ func rollingRestart(ctx context.Context, s *storm, _ fault, hold func() error) e
 		if err := r.terminate(); err != nil {
 			s.breach("%s", err)
 		}
-		if err := s.comeBack(ctx, r); err != nil {
+		if err := r.start(ctx); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -276,7 +290,7 @@ func alarmRabbitMQ(ctx context.Context, s *storm, f fault, hold func() error) er
 	if failure := r.terminate(); failure != nil {
 		s.breach("under a memory alarm of RabbitMQ, %s", failure)
 	}
-	return errors.Join(err, s.rabbit.Ctl(ctx, "set_vm_memory_high_watermark", "0.6"), s.comeBack(ctx, r))
+	return errors.Join(err, s.rabbit.Ctl(ctx, "set_vm_memory_high_watermark", "0.6"), r.start(ctx))
 }
 
 func stopPostgres(ctx context.Context, s *storm, _ fault, hold func() error) error {

@@ -29,18 +29,22 @@ type replica struct {
 	log         string
 	wires       map[string]*wire // by service
 	*rig.Process
-	// exits are the ends nobody asked for.
-	exits []string
 }
 
-// start begins the process and waits until it is ready. Further settings hold for this life only.
+// start begins the process and waits until it is ready. One that ends before is begun again, as a supervisor would: it
+// may have come while the database was away. Further settings hold for this life only.
 func (r *replica) start(ctx context.Context, settings ...string) error {
-	if err := r.launch(settings...); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
-	return rig.AwaitReady(ctx, r.Process, "http://"+r.ops)
+	for {
+		if err := r.launch(settings...); err != nil {
+			return err
+		}
+		err := rig.AwaitReady(ctx, r.Process, "http://"+r.ops)
+		if err == nil || !r.Ended() || rig.Pause(ctx, time.Second) != nil {
+			return err
+		}
+	}
 }
 
 // launch begins the process without waiting for it.

@@ -180,16 +180,14 @@ func (s *storm) checkRestarts(b *book, t *traffic) {
 	if n > 0 {
 		b.say("I23", fmt.Sprintf("%d requests while a replica ended and began again", n), few(wrong)...)
 	}
-	var alarms []string
 	seen := 0
 	for _, w := range s.windows {
 		if strings.HasPrefix(w.Kind, "rabbitmq memory alarm") {
 			seen++
 		}
 	}
-	alarms = append(alarms, s.broken...)
-	if seen > 0 || len(alarms) > 0 {
-		b.say("I17", fmt.Sprintf("%d alarms, each with a SIGTERM", seen), alarms...)
+	if seen > 0 || len(s.broken) > 0 {
+		b.say("I17", fmt.Sprintf("%d alarms, each with a SIGTERM; no process ended by itself or would not end", seen), s.broken...)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -132,9 +133,12 @@ func (i *Idempotency) run(hctx huma.Context, w http.ResponseWriter, r *http.Requ
 	case held.finished:
 		i.Store.Remember(ctx, claim, response)
 	case repeatable(response):
-		if err := i.Store.Finish(ctx, i.DB, claim, response); err != nil {
+		if err := i.keep(ctx, claim, response); err != nil {
+			// What could not be said again must not be said now: the next try under the key finds what was done, and
+			// may tell it in other words.
 			LoggerFrom(ctx).WarnContext(ctx, "answer not kept", "error", err)
-			break
+			WriteError(w, r, err)
+			return
 		}
 		i.Store.Remember(ctx, claim, response)
 	default:
@@ -145,6 +149,22 @@ func (i *Idempotency) run(hctx huma.Context, w http.ResponseWriter, r *http.Requ
 	}
 	w.WriteHeader(answer.status)
 	_, _ = w.Write(answer.body.Bytes()) // the caller hung up: the answer is kept
+}
+
+// keepPauses are the pauses between tries to keep an answer whose effect is there: a connection that was lost, or a
+// database that begins again, costs the caller no answer.
+var keepPauses = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 600 * time.Millisecond}
+
+// keep finishes the claim. After a try whose outcome is not known, the next may find it finished, which looks as if
+// somebody else had taken it over: the caller then asks again and gets it.
+func (i *Idempotency) keep(ctx context.Context, claim idempotency.Claim, response idempotency.Response) error {
+	for n := 0; ; n++ {
+		err := i.Store.Finish(ctx, i.DB, claim, response)
+		if err == nil || n == len(keepPauses) || !postgres.Unavailable(err) {
+			return err
+		}
+		time.Sleep(keepPauses[n])
+	}
 }
 
 func (i *Idempotency) release(ctx context.Context, claim idempotency.Claim) {
