@@ -186,10 +186,16 @@ func (b *buyer) fill(ctx context.Context) bool {
 		has[l.SKU] += l.Quantity
 	}
 	for sku, n := range b.p.Wants {
-		if has[sku] != n {
-			b.journal.breach("cart %s has %d of %s after %d were put in, answers lost on the way: %t", cart.ID, has[sku], sku, n, b.doubted)
-			return false
+		if has[sku] == n {
+			continue
 		}
+		text := fmt.Sprintf("cart %s has %d of %s after %d were put in, answers lost on the way: %t", cart.ID, has[sku], sku, n, b.doubted)
+		if has[sku] > n {
+			b.journal.breach("%s", text)
+		} else {
+			b.journal.forgot(b.p.At, text)
+		}
+		return false
 	}
 	return true
 }

@@ -55,10 +55,17 @@ func (r *replica) launch(settings ...string) (err error) {
 	return err
 }
 
-// terminate asks the process to end, as a deployment does, and reports one that does not in time.
+// terminate asks the process to end, as a deployment does, and reports one that does not in time. What it hangs on is in
+// its log then.
 func (r *replica) terminate() error {
-	if err := r.Stop(syscall.SIGTERM, stopPatience); err != nil {
+	if err := r.Signal(syscall.SIGTERM); err != nil {
 		return err
+	}
+	select {
+	case <-r.Done():
+	case <-time.After(stopPatience):
+		err := errors.Join(fmt.Errorf("%s did not end within %s of SIGTERM", r.name, stopPatience), r.Signal(syscall.SIGQUIT))
+		return errors.Join(err, r.Stop(syscall.SIGQUIT, 5*time.Second))
 	}
 	if err := r.Err(); err != nil {
 		return fmt.Errorf("%s ended badly after SIGTERM: %w", r.name, err)

@@ -97,6 +97,7 @@ func (r *report) check(ctx context.Context, o options, st *storm, w *watch, c *c
 			return err
 		}
 	}
+	st.checkCarts(b, j)
 	r.Shares = st.checkWindows(b, t, o.strict)
 	r.Windows = st.windows
 	r.fill(ctx, s, b, j, t)

@@ -249,3 +249,18 @@ func (w *watch) overdueIn(from, to time.Time) (longest time.Duration) {
 	}
 	return longest
 }
+
+// checkCarts judges carts that lost what was put in. A cart is no promise: its commits do not wait for the disk, and a
+// crash of PostgreSQL may take back the last moments of it; the buyer sees the cart as it is before paying. Nothing else may.
+func (s *storm) checkCarts(b *book, j *journal) {
+	var wrong []string
+	for _, f := range j.forgotten {
+		crashed := slices.ContainsFunc(s.windows, func(w window) bool {
+			return w.Kind == "postgresql immediate stop" && w.From.Before(f.to) && w.To.After(f.from)
+		})
+		if !crashed {
+			wrong = append(wrong, f.text)
+		}
+	}
+	b.say("I9", fmt.Sprintf("%d changes of carts went with their keys in a crash of PostgreSQL", len(j.forgotten)-len(wrong)), wrong...)
+}

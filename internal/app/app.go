@@ -31,6 +31,7 @@ import (
 	"shopd/internal/platform/broker/rabbitmq"
 	"shopd/internal/platform/cache"
 	"shopd/internal/platform/config"
+	"shopd/internal/platform/crash"
 	"shopd/internal/platform/crypto"
 	"shopd/internal/platform/idempotency"
 	"shopd/internal/platform/jobs"
@@ -97,6 +98,9 @@ func Open(ctx context.Context, cfg config.Config, o Options) (_ *Shop, err error
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	if err := crash.Arm(cfg.Timers.CrashAt); err != nil {
+		return nil, err
+	}
 	offset := cfg.Timers.ClockOffset
 	s.now = func() time.Time { return time.Now().Add(offset).UTC().Truncate(time.Microsecond) }
 	for _, open := range []func(context.Context, Options) error{s.openStores, s.openSearch, s.openBroker, s.openMail, s.openMedia, s.openDomains} {

@@ -56,7 +56,7 @@ func NewRabbitMQ(ctx context.Context, dir string) (*RabbitMQ, error) {
 		}
 	}
 	r.env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir, "LANG=C.UTF-8",
 		"RABBITMQ_NODENAME=shopd" + ports[0] + "@localhost",
 		"RABBITMQ_CONFIG_FILE=" + filepath.Join(dir, "rabbitmq.conf"),
 		"RABBITMQ_ADVANCED_CONFIG_FILE=" + filepath.Join(dir, "advanced.config"),

@@ -158,6 +158,7 @@ type Timers struct {
 	RetryDelays    []time.Duration `env:"SHOPD_RETRY_DELAYS" envDefault:"5s,30s,2m,10m,1h" min:"1ms" doc:"Pauses before a failed event is handled again; after the last it becomes a dead letter."`
 	EventRetention time.Duration   `env:"SHOPD_EVENT_RETENTION" envDefault:"168h" min:"1h" doc:"How long published events and the marks of handled ones are kept."`
 	ClockOffset    time.Duration   `env:"SHOPD_CLOCK_OFFSET" envDefault:"0s" doc:"Moves the clock of the process. Tests only."`
+	CrashAt        string          `env:"SHOPD_CRASH_AT" doc:"Named point at which the process kills itself, to see what is left behind. Tests only."`
 }
 
 // Limits protect the shop from its callers.

@@ -78,7 +78,7 @@ func TestCompleteProductionEnvironmentIsAccepted(t *testing.T) {
 func TestEveryProblemIsReportedAtOnceWithItsRemedy(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load([]string{
-		"SHOPD_REDIS_URL=http://redis", "SHOPD_BASE_URL=http://shop.example", "SHOPD_MASTER_KEY=abc", "SHOPD_CLOCK_OFFSET=1h",
+		"SHOPD_REDIS_URL=http://redis", "SHOPD_BASE_URL=http://shop.example", "SHOPD_MASTER_KEY=abc", "SHOPD_CLOCK_OFFSET=1h", "SHOPD_CRASH_AT=key.claimed",
 		"SHOPD_RESERVATION_TTL=ten minutes", "SHOPD_DRAIN_TIMEOUT=1ms", "SHOPD_REDDIS_URL=x", "SHOPD_RATE_LIMIT_PER_MINUTE=0",
 	}, config.Production)
 	var problems *config.Error
@@ -98,6 +98,7 @@ func TestEveryProblemIsReportedAtOnceWithItsRemedy(t *testing.T) {
 		"SHOPD_BASE_URL":              "give the https origin that shoppers use",
 		"SHOPD_MASTER_KEY":            "make one with: openssl rand -base64 32",
 		"SHOPD_CLOCK_OFFSET":          "remove it",
+		"SHOPD_CRASH_AT":              "remove it",
 		"SHOPD_RESERVATION_TTL":       "give durations like 90s, 15m or 24h, such as 10m",
 		"SHOPD_DRAIN_TIMEOUT":         "give at least 1s",
 		"SHOPD_REDDIS_URL":            "did you mean SHOPD_REDIS_URL?",

@@ -235,6 +235,9 @@ func (c *Config) validateProduction(found *Error) {
 			found.add(name, "is http", "give an https URL")
 		}
 	}
+	if c.Timers.CrashAt != "" {
+		found.add("SHOPD_CRASH_AT", "is set, and it is for tests only", "remove it")
+	}
 	if c.Timers.ClockOffset != 0 {
 		found.add("SHOPD_CLOCK_OFFSET", "is set, and it is for tests only", "remove it")
 	}

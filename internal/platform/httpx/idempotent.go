@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"shopd/internal/platform/crash"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/idempotency"
 	"shopd/internal/platform/postgres"
@@ -126,8 +127,10 @@ func (i *Idempotency) run(hctx huma.Context, w http.ResponseWriter, r *http.Requ
 			i.release(ctx, claim) // a panic is on its way up: let the next try run
 		}
 	}()
+	crash.At("key.claimed")
 	next(humachi.NewContext(hctx.Operation(), inner, answer))
 	done = true
+	crash.At("key.done")
 	response := idempotency.Response{Status: answer.status, Header: kept(answer.header), Body: answer.body.Bytes()}
 	switch {
 	case held.finished:
@@ -144,6 +147,7 @@ func (i *Idempotency) run(hctx huma.Context, w http.ResponseWriter, r *http.Requ
 	default:
 		i.release(ctx, claim)
 	}
+	crash.At("key.kept")
 	for name, values := range answer.header {
 		w.Header()[name] = values
 	}

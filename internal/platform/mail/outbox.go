@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"shopd/internal/platform/crash"
 	"shopd/internal/platform/jobs"
 )
 
@@ -57,7 +58,9 @@ func Deliver(r *jobs.Registry, sealer Sealer, sender Sender) {
 		if err := json.Unmarshal(plain, &letter.Message); err != nil {
 			return fmt.Errorf("read mail %s: %w", args.Key, err)
 		}
-		return sender.Send(ctx, letter)
+		err = sender.Send(ctx, letter)
+		crash.At("mail.sent")
+		return err
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shopd/internal/events"
+	"shopd/internal/platform/crash"
 )
 
 // Publisher is the broker as the relay sees it.
@@ -142,7 +143,9 @@ func (r *Relay) Round(ctx context.Context, limit int) (n int, leads bool, err er
 	}
 	// What was begun is seen through, also when the process is told to stop.
 	ctx = context.WithoutCancel(ctx)
+	crash.At("outbox.taken")
 	refused, failure := r.publish(ctx, batch)
+	crash.At("outbox.sent")
 	if failure != nil && refused == nil {
 		refused = slices.Repeat([]error{failure}, len(batch))
 	}

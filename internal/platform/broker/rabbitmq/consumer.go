@@ -11,6 +11,7 @@ import (
 
 	"shopd/internal/events"
 	"shopd/internal/platform/broker"
+	"shopd/internal/platform/crash"
 )
 
 const (
@@ -214,6 +215,7 @@ func (b *Broker) process(ctx context.Context, runner *broker.Runner, batch []rec
 		b.Log.WarnContext(ctx, "retry could not be queued", "consumer", runner.Consumer, "event_id", failed[i].event.ID, "error", err)
 		again = append(again, failed[i])
 	}
+	crash.At("event.handled")
 	return again, acknowledge(done, len(again) == 0)
 }
 
