@@ -34,7 +34,7 @@ func run(ctx context.Context, o options, say func(string)) (_ *report, err error
 	}
 	steps := arrange(o.seed, o.duration, kinds)
 	r.Schedule = steps
-	if err := c.register(ctx); err != nil {
+	if err := errors.Join(c.register(ctx), s.awaitOpen(ctx, c.shop)); err != nil {
 		return nil, err
 	}
 	w := startWatch(ctx, s)

@@ -69,3 +69,26 @@ func (s *stand) searchDiffers(ctx context.Context, c *caller, want article, inSt
 	}
 	return want.sku + " is not found"
 }
+
+// awaitOpen waits until the shop shows all it has: the index is filled, the caches are warm, nothing waits.
+func (s *stand) awaitOpen(ctx context.Context, c *caller) error {
+	left, _, err := s.awaitQuiet(ctx)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("the shop does not open: %v", left)
+	}
+	end := time.Now().Add(searchPatience)
+	for _, a := range s.goods {
+		for difference := s.searchDiffers(ctx, c, a, a.stock > 0); difference != ""; difference = s.searchDiffers(ctx, c, a, a.stock > 0) {
+			if time.Now().After(end) {
+				return fmt.Errorf("the search does not open: %s", difference)
+			}
+			if err := rig.Pause(ctx, 200*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
