@@ -150,6 +150,24 @@ func TestSeed(t *testing.T) {
 		require.Greater(t, count("catalog.products where popularity > 20"), int64(20))
 		require.Greater(t, count("pricing.prices where compare_at is not null and currency = 'EUR'"), int64(20))
 	})
+	t.Run("departments stand in the order of the sample", func(t *testing.T) {
+		var names []string
+		tree, err := b.Catalog.Categories(t.Context())
+		require.NoError(t, err)
+		for _, top := range tree {
+			names = append(names, top.Name)
+			for _, c := range top.Children {
+				names = append(names, top.Name+" > "+c.Name)
+			}
+		}
+		require.Equal(t, []string{
+			"Gear", "Gear > Bags", "Gear > Watches", "Gear > Fitness Equipment", "Gear > Video Downloads",
+			"Men", "Men > Tops", "Men > Bottoms", "Women", "Women > Tops", "Women > Bottoms",
+			"Electronics", "Electronics > Computers", "Electronics > Photo",
+			"Sports & Outdoor", "Sports & Outdoor > Equipment", "Sports & Outdoor > Footwear",
+			"Home & Garden", "Home & Garden > Plants", "Home & Garden > Furniture",
+		}, names)
+	})
 	t.Run("a shopper finds things", func(t *testing.T) {
 		found, err := b.Catalog.Search(t.Context(), catalog.SearchQuery{Text: "yoga", Limit: 24})
 		require.NoError(t, err)

@@ -147,10 +147,12 @@ func (w *writer) save(ctx context.Context, inputs []Input) ([]Saved, error) {
 
 const pathSeparator = "\x00"
 
+// insertCategoriesSQL puts new categories behind those that are there, so that they stand in the order in which an
+// import names them, however it is cut into batches.
 const insertCategoriesSQL = `
 insert into catalog.categories (id, parent_id, slug, name, position)
-select w.id, nullif(w.parent_id, ''), w.slug, w.name, w.position
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[]) as w (id, parent_id, slug, name, position)
+select w.id, nullif(w.parent_id, ''), w.slug, w.name, w.n + (select coalesce(max(c.position), 0) from catalog.categories as c)
+from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as w (id, parent_id, slug, name, n)
 on conflict do nothing`
 
 // ensureCategories makes the categories that the inputs name, level by level. Ids and slugs follow from the path, so
@@ -159,7 +161,6 @@ func (w *writer) ensureCategories(ctx context.Context, inputs []Input) error {
 	w.categories = map[string]CategoryID{"": ""}
 	for depth := 1; depth <= maxDepth; depth++ {
 		var ids, parents, slugs, names []string
-		var positions []int32
 		for _, in := range inputs {
 			if len(in.Category) < depth {
 				continue
@@ -173,12 +174,11 @@ func (w *writer) ensureCategories(ctx context.Context, inputs []Input) error {
 			parent := w.categories[strings.Join(in.Category[:depth-1], pathSeparator)]
 			ids, parents = append(ids, string(category)), append(parents, string(parent))
 			slugs, names = append(slugs, slugify(strings.Join(in.Category[:depth], " "))), append(names, in.Category[depth-1])
-			positions = append(positions, int32(len(w.categories)))
 		}
 		if len(ids) == 0 {
 			return nil
 		}
-		if _, err := w.tx.Exec(ctx, insertCategoriesSQL, ids, parents, slugs, names, positions); err != nil {
+		if _, err := w.tx.Exec(ctx, insertCategoriesSQL, ids, parents, slugs, names); err != nil {
 			return err
 		}
 	}
