@@ -36,10 +36,19 @@ func (c ordersCatalog) Articles(ctx context.Context, refs []string) ([]orders.Ar
 	for i, s := range list {
 		articles[i] = orders.Article{
 			VariantID: string(s.VariantID), SKU: s.SKU, ProductID: string(s.ProductID), Slug: s.Slug, Title: s.Title, Options: s.Options,
-			Image: s.Image, Purchasable: s.Purchasable,
+			Image: s.Image, Purchasable: s.Purchasable, CategoryID: string(s.CategoryID),
 		}
 	}
 	return articles, nil
+}
+
+func (c ordersCatalog) CategoryPath(ctx context.Context, categoryID string) ([]string, error) {
+	path, err := c.Service.CategoryPath(ctx, catalog.CategoryID(categoryID))
+	ids := make([]string, len(path))
+	for i, id := range path {
+		ids[i] = string(id)
+	}
+	return ids, err
 }
 
 // recsCatalog is catalog as recs needs it.
@@ -87,6 +96,47 @@ func orderPrices(list map[string]pricing.Price, err error) (map[string]orders.Pr
 func (p ordersPricing) Tax(ctx context.Context, r orders.TaxRequest) (orders.Tax, error) {
 	t, err := p.Service.Tax(ctx, pricing.TaxRequest(r))
 	return orders.Tax(t), err
+}
+
+// ordersPromotions is pricing as orders needs it for promotions.
+type ordersPromotions struct{ *pricing.Service }
+
+func (p ordersPromotions) CouponCode(text string) (string, bool) { return pricing.NormaliseCode(text) }
+
+func (p ordersPromotions) Discounts(ctx context.Context, r orders.DiscountRequest) (orders.Discounts, error) {
+	request := pricing.DiscountRequest{
+		Currency: r.Currency, Lines: make([]pricing.DiscountLine, len(r.Lines)), Shipping: r.Shipping, ShippingMethod: r.ShippingMethod, Codes: r.Codes,
+		Buyer: pricing.Buyer{CustomerID: r.CustomerID, Mail: r.Mail}, FirstOrder: r.FirstOrder,
+	}
+	for i, l := range r.Lines {
+		request.Lines[i] = pricing.DiscountLine(l)
+	}
+	d, err := p.Service.Discounts(ctx, request)
+	if err != nil {
+		return orders.Discounts{}, err
+	}
+	result := orders.Discounts{Lines: d.Lines, NeedsFirstOrder: d.NeedsFirstOrder}
+	for _, a := range d.Applied {
+		result.Applied = append(result.Applied, orders.Discount{Limited: a.Limited, AppliedPromotion: orders.AppliedPromotion{
+			PromotionID: string(a.PromotionID), Version: a.Version, Code: a.Code, Title: a.Title, Kind: string(a.Kind), Discount: a.Amount, Shipping: a.Shipping,
+		}})
+	}
+	for _, refused := range d.Refused {
+		result.Refused = append(result.Refused, orders.RefusedCoupon{Code: refused.Code, Title: refused.Title, Reason: string(refused.Reason)})
+	}
+	return result, nil
+}
+
+func (p ordersPromotions) Redeem(ctx context.Context, orderID string, claims []orders.Claim, customerID string, mail [][]byte, ttl time.Duration) error {
+	list := make([]pricing.Claim, len(claims))
+	for i, c := range claims {
+		list[i] = pricing.Claim{PromotionID: pricing.PromotionID(c.PromotionID), Code: c.Code}
+	}
+	return p.Service.Redeem(ctx, orderID, list, pricing.Buyer{CustomerID: customerID, Mail: mail}, ttl)
+}
+
+func (p ordersPromotions) Release(ctx context.Context, orderIDs ...string) error {
+	return p.Unredeem(ctx, orderIDs...)
 }
 
 // ordersStock is inventory as orders needs it.

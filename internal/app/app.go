@@ -259,7 +259,8 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 		return err
 	}
 	s.Orders = orders.New(orders.Deps{
-		DB: s.pools.orders, Carts: s.pools.carts, Catalog: ordersCatalog{s.Catalog}, Pricing: ordersPricing{s.Pricing}, Stock: ordersStock{s.Inventory},
+		DB: s.pools.orders, Carts: s.pools.carts, Catalog: ordersCatalog{s.Catalog}, Pricing: ordersPricing{s.Pricing},
+		Promotions: ordersPromotions{s.Pricing}, Stock: ordersStock{s.Inventory},
 		Payments: ordersPayments{s.Payments}, Sealer: s.vault, Mailer: ordersMailer{s.queue}, Methods: s.paymentMethods(), ShopName: s.Config.Shop.Name,
 		BaseURL: s.baseURL(), TTL: s.Config.Timers.Reservation, Log: s.log, Now: s.now, Registerer: s.metrics(),
 	})

@@ -233,6 +233,22 @@ func (s *Service) Sellables(ctx context.Context, refs []string) ([]Sellable, err
 	return sellables(ctx, s.db, refs)
 }
 
+// CategoryPath returns the ids of a category and of all above it, the top one first; nothing for one that is not there.
+func (s *Service) CategoryPath(ctx context.Context, category CategoryID) ([]CategoryID, error) {
+	if category == "" {
+		return nil, nil
+	}
+	t, err := s.categories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var path []CategoryID
+	for _, c := range t.path(category) {
+		path = append(path, c.ID)
+	}
+	return path, nil
+}
+
 // InStock returns the products with the given ids that can be bought now, in that order.
 func (s *Service) InStock(ctx context.Context, ids []string) ([]ListItem, error) {
 	return cardsByID(ctx, s.db, ids)

@@ -180,10 +180,11 @@ type Sellable struct {
 	Options     map[string]string
 	Image       string
 	Purchasable bool
+	CategoryID  CategoryID // empty without one
 }
 
 const sellablesSQL = `
-select v.id, v.sku, p.id, p.slug, p.title, v.options, coalesce(v.image, p.images -> 0 ->> 'url', ''), p.status = 'active'
+select v.id, v.sku, p.id, p.slug, p.title, v.options, coalesce(v.image, p.images -> 0 ->> 'url', ''), p.status = 'active', coalesce(p.category_id, '')
 from catalog.variants as v
 join catalog.products as p on p.id = v.product_id
 where v.id = any($1::text[]) or v.sku = any($1::text[])`

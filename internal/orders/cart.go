@@ -35,8 +35,8 @@ type Contact struct {
 // Totals are the sums of a cart or an order: total = subtotal − discount + shipping + tax.
 type Totals struct {
 	Subtotal    money.Amount `json:"subtotal" doc:"Lines before discounts."`
-	Discount    money.Amount `json:"discount"`
-	Shipping    money.Amount `json:"shipping"`
+	Discount    money.Amount `json:"discount" doc:"Of all lines."`
+	Shipping    money.Amount `json:"shipping" doc:"After promotions."`
 	Tax         money.Amount `json:"tax" doc:"Added on top of the prices; zero where prices include it."`
 	TaxIncluded money.Amount `json:"tax_included" doc:"Contained in the prices; zero where tax is added."`
 	Total       money.Amount `json:"total"`
@@ -57,6 +57,7 @@ type CartLine struct {
 	PriceVersion int64             `json:"price_version"`
 	Discount     money.Amount      `json:"discount"`
 	Total        money.Amount      `json:"total" doc:"unit_price × quantity − discount."`
+	Categories   []string          `json:"category_ids,omitempty" doc:"Its category and all above it."`
 }
 
 // ShippingMethod is a way to send an order.
@@ -76,6 +77,8 @@ type Cart struct {
 	Lines      []CartLine
 	Contact    *Contact
 	Method     *ShippingMethod
+	Coupons    []Coupon
+	Promotions []AppliedPromotion
 	Totals     Totals
 	OrderID    ID // of the order that was made from it, empty until then
 	Version    int64

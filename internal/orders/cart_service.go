@@ -42,6 +42,7 @@ func (s *Service) CreateCart(ctx context.Context, n NewCart) (*Cart, string, err
 	zero := money.New(0, n.Currency)
 	c := &Cart{
 		ID: CartID(id.New("cart")), CustomerID: n.CustomerID, Currency: n.Currency, Country: n.Country, Lines: []CartLine{}, Version: 1,
+		Coupons: []Coupon{}, Promotions: []AppliedPromotion{},
 		Totals:    Totals{Subtotal: zero, Discount: zero, Shipping: zero, Tax: zero, TaxIncluded: zero, Total: zero},
 		CreatedAt: now, UpdatedAt: now,
 	}
@@ -152,6 +153,10 @@ func (s *Service) AddLine(ctx context.Context, id CartID, a Access, add AddLine)
 		return nil, ErrNotPurchasable
 	}
 	article := articles[0]
+	categories, err := s.catalog.CategoryPath(ctx, article.CategoryID)
+	if err != nil {
+		return nil, err
+	}
 	return s.change(ctx, id, a, func(c *storedCart) error {
 		price, err := s.priceOf(ctx, c.Currency, article.VariantID)
 		if err != nil {
@@ -166,7 +171,7 @@ func (s *Service) AddLine(ctx context.Context, id CartID, a Access, add AddLine)
 			i = len(c.Lines) - 1
 		}
 		line := &c.Lines[i]
-		line.UnitPrice, line.PriceVersion = price.Amount, price.Version
+		line.UnitPrice, line.PriceVersion, line.Categories = price.Amount, price.Version, categories
 		return s.setQuantity(ctx, line, line.Quantity+add.Quantity)
 	})
 }
@@ -174,7 +179,7 @@ func (s *Service) AddLine(ctx context.Context, id CartID, a Access, add AddLine)
 func newCartLine(a Article, p Price) CartLine {
 	return CartLine{
 		ID: id.New("line"), VariantID: a.VariantID, SKU: a.SKU, ProductID: a.ProductID, Slug: a.Slug, Title: a.Title, Options: a.Options,
-		Image: a.Image, UnitPrice: p.Amount, PriceVersion: p.Version,
+		Image: a.Image, UnitPrice: p.Amount, PriceVersion: p.Version, Discount: money.New(0, p.Amount.Currency),
 	}
 }
 
@@ -335,24 +340,32 @@ func (s *Service) offered(ctx context.Context, c *Cart) ([]ShippingMethod, error
 	return methods, nil
 }
 
-// total computes the sums of the cart. Tax is known once the country is.
+// total computes the sums of the cart with what promotions take off it now.
 func (s *Service) total(ctx context.Context, c *Cart) error {
+	d, err := s.discounts(ctx, c)
+	if err != nil {
+		return err
+	}
+	c.take(d)
+	return s.sum(ctx, c)
+}
+
+// sum computes the sums of the cart with the discounts it has. Tax is known once the country is.
+func (s *Service) sum(ctx context.Context, c *Cart) error {
 	zero := money.New(0, c.Currency)
 	t := Totals{Subtotal: zero, Discount: zero, Shipping: zero, Tax: zero, TaxIncluded: zero, Total: zero}
 	net := make([]money.Amount, len(c.Lines))
 	for i := range c.Lines {
 		l := &c.Lines[i]
-		l.Discount = zero
-		l.Total = l.UnitPrice.Times(int64(l.Quantity))
+		full := l.UnitPrice.Times(int64(l.Quantity))
+		l.Total = full.Sub(l.Discount)
 		net[i] = l.Total
-		t.Subtotal = t.Subtotal.Add(l.Total)
+		t.Subtotal, t.Discount = t.Subtotal.Add(full), t.Discount.Add(l.Discount)
 	}
 	if t.Subtotal.Minor > money.MaxMinor {
 		return ErrCartLimit
 	}
-	if c.Method != nil {
-		t.Shipping = c.Method.Price
-	}
+	t.Shipping = c.shippingCost()
 	tax, err := s.taxOf(ctx, c, net)
 	if err != nil {
 		return err
@@ -367,12 +380,8 @@ func (s *Service) total(ctx context.Context, c *Cart) error {
 }
 
 func (s *Service) taxOf(ctx context.Context, c *Cart, net []money.Amount) (Tax, error) {
-	shipping := money.New(0, c.Currency)
-	if c.Method != nil {
-		shipping = c.Method.Price
-	}
 	country, region := c.ShipTo()
-	return s.pricing.Tax(ctx, TaxRequest{Currency: c.Currency, Country: country, Region: region, Lines: net, Shipping: shipping})
+	return s.pricing.Tax(ctx, TaxRequest{Currency: c.Currency, Country: country, Region: region, Lines: net, Shipping: c.shippingCost()})
 }
 
 func variantsOf(lines []CartLine) []string {

@@ -14,7 +14,7 @@ import (
 const completerBatch = 200
 
 // CompleteInterrupted ends what crashes and shoppers left: unpaid orders whose time is up are looked up and paid or
-// cancelled, and stock that is held for nobody goes back. It may run on any number of replicas at once.
+// cancelled, and stock and uses of promotions that are held for nobody go back. It may run on any number of replicas at once.
 func (s *Service) CompleteInterrupted(ctx context.Context) error {
 	ids, err := s.overdue(ctx, completerBatch)
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Service) CompleteInterrupted(ctx context.Context) error {
 			failures = append(failures, fmt.Errorf("end overdue order %s: %w", id, err))
 		}
 	}
-	return errors.Join(append(failures, s.releaseOrphans(ctx))...)
+	return errors.Join(append(failures, s.releaseOrphans(ctx), s.endClaims(ctx))...)
 }
 
 func (s *Service) endOverdue(ctx context.Context, id ID) error {

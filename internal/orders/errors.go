@@ -25,6 +25,8 @@ var (
 	ErrEmail              = errs.New(errs.Invalid, "invalid_email", "That is not an e-mail address.")
 	ErrCardData           = errs.New(errs.Invalid, "card_data_not_accepted", "Never send card numbers here. They belong into the payment form only.")
 	ErrReturnURL          = errs.New(errs.Invalid, "url_not_allowed", "return_url must be a web address.")
+	ErrCouponInvalid      = errs.New(errs.Invalid, "coupon_invalid", "This coupon is not valid.")
+	ErrCouponExhausted    = errs.New(errs.Conflict, "coupon_exhausted", "This coupon has been used as often as it may be.")
 	ErrShippingMethod     = errs.New(errs.Invalid, "unknown_shipping_method", "This shipping method is not offered for the cart.")
 )
 

@@ -31,6 +31,8 @@ func RegisterStore(api *httpx.API, s *Service, currency money.Currency) {
 	httpx.Register(api, route("set-address", http.MethodPut, "/carts/{id}/address", "Say who orders and where it goes"), h.address)
 	httpx.Register(api, route("list-shipping-methods", http.MethodGet, "/carts/{id}/shipping-method", "List the ways a cart can be sent"), h.shippingMethods)
 	httpx.Register(api, route("set-shipping-method", http.MethodPut, "/carts/{id}/shipping-method", "Choose how a cart is sent"), h.setShippingMethod)
+	httpx.Register(api, route("apply-coupon", http.MethodPost, "/carts/{id}/promotions", "Put a coupon into a cart"), h.applyCoupon)
+	httpx.Register(api, route("remove-coupon", http.MethodDelete, "/carts/{id}/promotions", "Take a coupon out of a cart"), h.removeCoupon)
 	httpx.Register(api, route("accept-prices", http.MethodPost, "/carts/{id}/accept-prices", "Take the prices that hold now into a cart"), h.acceptPrices)
 	httpx.Register(api, route("complete-cart", http.MethodPost, "/carts/{id}/complete", "Make an order of a cart and pay it", created, keyed, answers), h.complete)
 	httpx.Register(api, route("get-order", http.MethodGet, "/orders/{id}", "Get an order"), h.order)
@@ -70,20 +72,22 @@ type CartPath struct {
 
 // cartBody is a cart on the wire.
 type cartBody struct {
-	ID              CartID          `json:"id"`
-	Token           string          `json:"token,omitempty" doc:"Opens the cart: send it as X-Cart-Token. Told once, when the cart is created."`
-	Currency        money.Currency  `json:"currency"`
-	Country         string          `json:"country,omitempty"`
-	Lines           []CartLine      `json:"lines"`
-	Email           string          `json:"email,omitempty"`
-	ShippingAddress *Address        `json:"shipping_address,omitempty"`
-	BillingAddress  *Address        `json:"billing_address,omitempty"`
-	ShippingMethod  *ShippingMethod `json:"shipping_method,omitempty"`
-	Totals          Totals          `json:"totals"`
-	OrderID         ID              `json:"order_id,omitempty" doc:"Of the order that was made from it."`
-	Version         int64           `json:"version"`
-	CreatedAt       time.Time       `json:"created_at"`
-	UpdatedAt       time.Time       `json:"updated_at"`
+	ID              CartID             `json:"id"`
+	Token           string             `json:"token,omitempty" doc:"Opens the cart: send it as X-Cart-Token. Told once, when the cart is created."`
+	Currency        money.Currency     `json:"currency"`
+	Country         string             `json:"country,omitempty"`
+	Lines           []CartLine         `json:"lines"`
+	Email           string             `json:"email,omitempty"`
+	ShippingAddress *Address           `json:"shipping_address,omitempty"`
+	BillingAddress  *Address           `json:"billing_address,omitempty"`
+	ShippingMethod  *ShippingMethod    `json:"shipping_method,omitempty"`
+	Coupons         []Coupon           `json:"coupons" nullable:"false"`
+	Promotions      []AppliedPromotion `json:"promotions" nullable:"false" doc:"What takes something off it."`
+	Totals          Totals             `json:"totals"`
+	OrderID         ID                 `json:"order_id,omitempty" doc:"Of the order that was made from it."`
+	Version         int64              `json:"version"`
+	CreatedAt       time.Time          `json:"created_at"`
+	UpdatedAt       time.Time          `json:"updated_at"`
 }
 
 type cartOutput struct {
@@ -96,7 +100,7 @@ func cartAnswer(c *Cart, token string, err error) (*cartOutput, error) {
 		return nil, err
 	}
 	out := &cartOutput{ETag: httpx.ETag(c.Version), Body: cartBody{
-		ID: c.ID, Token: token, Currency: c.Currency, Country: c.Country, Lines: c.Lines, ShippingMethod: c.Method, Totals: c.Totals, OrderID: c.OrderID,
+		ID: c.ID, Token: token, Currency: c.Currency, Country: c.Country, Lines: c.Lines, ShippingMethod: c.Method, Coupons: c.Coupons, Promotions: c.Promotions, Totals: c.Totals, OrderID: c.OrderID,
 		Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}}
 	if c.Contact != nil {
@@ -201,5 +205,22 @@ func (h storeHandlers) setShippingMethod(ctx context.Context, in *setMethodInput
 
 func (h storeHandlers) acceptPrices(ctx context.Context, in *CartPath) (*cartOutput, error) {
 	c, err := h.AcceptPrices(ctx, CartID(in.ID), in.access(ctx))
+	return cartAnswer(c, "", err)
+}
+
+type couponInput struct {
+	CartPath
+	Body struct {
+		Code string `json:"code" minLength:"1" maxLength:"200" doc:"White space and case do not count."`
+	}
+}
+
+func (h storeHandlers) applyCoupon(ctx context.Context, in *couponInput) (*cartOutput, error) {
+	c, err := h.ApplyCoupon(ctx, CartID(in.ID), in.access(ctx), in.Body.Code)
+	return cartAnswer(c, "", err)
+}
+
+func (h storeHandlers) removeCoupon(ctx context.Context, in *couponInput) (*cartOutput, error) {
+	c, err := h.RemoveCoupon(ctx, CartID(in.ID), in.access(ctx), in.Body.Code)
 	return cartAnswer(c, "", err)
 }

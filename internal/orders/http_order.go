@@ -14,31 +14,32 @@ import (
 
 // orderBody is an order on the wire.
 type orderBody struct {
-	ID              ID             `json:"id"`
-	Number          int64          `json:"number" doc:"What people call it."`
-	Secret          string         `json:"secret,omitempty" doc:"Opens the order for a guest: send it as X-Order-Secret. Told when the cart is completed."`
-	CartID          CartID         `json:"cart_id"`
-	Status          Status         `json:"status" enum:"pending_payment,paid,partially_fulfilled,fulfilled,completed,cancelled"`
-	Currency        money.Currency `json:"currency"`
-	Lines           []Line         `json:"lines"`
-	Totals          Totals         `json:"totals"`
-	Email           string         `json:"email"`
-	ShippingAddress Address        `json:"shipping_address"`
-	BillingAddress  *Address       `json:"billing_address,omitempty"`
-	ShippingMethod  ShippingMethod `json:"shipping_method"`
-	Payment         *Payment       `json:"payment,omitempty" doc:"The latest of payments."`
-	Payments        []Payment      `json:"payments"`
-	Fulfilments     []Fulfilment   `json:"fulfilments"`
-	History         []HistoryEntry `json:"history"`
-	Version         int64          `json:"version"`
-	PlacedAt        time.Time      `json:"placed_at"`
-	PaidAt          *time.Time     `json:"paid_at,omitempty"`
+	ID              ID                 `json:"id"`
+	Number          int64              `json:"number" doc:"What people call it."`
+	Secret          string             `json:"secret,omitempty" doc:"Opens the order for a guest: send it as X-Order-Secret. Told when the cart is completed."`
+	CartID          CartID             `json:"cart_id"`
+	Status          Status             `json:"status" enum:"pending_payment,paid,partially_fulfilled,fulfilled,completed,cancelled"`
+	Currency        money.Currency     `json:"currency"`
+	Lines           []Line             `json:"lines"`
+	Totals          Totals             `json:"totals"`
+	Email           string             `json:"email"`
+	ShippingAddress Address            `json:"shipping_address"`
+	BillingAddress  *Address           `json:"billing_address,omitempty"`
+	ShippingMethod  ShippingMethod     `json:"shipping_method"`
+	Promotions      []AppliedPromotion `json:"promotions" nullable:"false" doc:"What took something off it."`
+	Payment         *Payment           `json:"payment,omitempty" doc:"The latest of payments."`
+	Payments        []Payment          `json:"payments"`
+	Fulfilments     []Fulfilment       `json:"fulfilments"`
+	History         []HistoryEntry     `json:"history"`
+	Version         int64              `json:"version"`
+	PlacedAt        time.Time          `json:"placed_at"`
+	PaidAt          *time.Time         `json:"paid_at,omitempty"`
 }
 
 func bodyOf(o *Order) orderBody {
 	b := orderBody{
 		ID: o.ID, Number: o.Number, CartID: o.CartID, Status: o.Status, Currency: o.Currency, Lines: o.Lines, Totals: o.Totals,
-		Email: o.Contact.Email, ShippingAddress: o.Contact.Shipping, BillingAddress: o.Contact.Billing, ShippingMethod: o.Method,
+		Email: o.Contact.Email, ShippingAddress: o.Contact.Shipping, BillingAddress: o.Contact.Billing, ShippingMethod: o.Method, Promotions: o.Promotions,
 		Payments: o.Payments, Fulfilments: o.Fulfilments, History: o.History, Version: o.Version, PlacedAt: o.PlacedAt, PaidAt: o.PaidAt,
 	}
 	if n := len(o.Payments); n > 0 {

@@ -118,6 +118,7 @@ type Order struct {
 	Totals      Totals
 	Contact     Contact
 	Method      ShippingMethod
+	Promotions  []AppliedPromotion // what took something off it
 	Payments    []Payment
 	Fulfilments []Fulfilment
 	History     []HistoryEntry

@@ -136,7 +136,7 @@ func (s *Service) drawOne(ctx context.Context, p PastOrder, articles map[string]
 	if c.Empty() {
 		return nil, ErrInvalidState.WithDetail("The order has no lines.")
 	}
-	if err := s.total(ctx, &c); err != nil {
+	if err := s.sum(ctx, &c); err != nil {
 		return nil, err
 	}
 	o, err := s.draw(ctx, &storedCart{Cart: c})

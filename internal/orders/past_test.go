@@ -43,6 +43,8 @@ func (pastTax) Tax(_ context.Context, r orders.TaxRequest) (orders.Tax, error) {
 	return t, nil
 }
 
+func (pastShelf) CategoryPath(context.Context, string) ([]string, error) { return nil, nil }
+
 // pastUnpaid knows no payments.
 type pastUnpaid struct{ orders.PaymentTaker }
 

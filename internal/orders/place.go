@@ -38,12 +38,13 @@ type Placed struct {
 // Complete makes an order of a cart and asks for its money. It goes in steps, each of which can be repeated and
 // has an undo; the completer ends what a crash left:
 //
-//  1. inventory reserves the stock (undone by releasing it: nobody finds an order for it when its time is up)
-//  2. the order and its event are written, if the cart is still the one that was priced (undone by cancelling)
-//  3. payments asks the gateway (what is not answered is looked up)
-//  4. the order is marked as paid
+//  1. pricing counts the uses of promotions with a limit, where the cart has any (undone by giving them back)
+//  2. inventory reserves the stock (undone by releasing it: nobody finds an order for it when its time is up)
+//  3. the order and its event are written, if the cart is still the one that was priced (undone by cancelling)
+//  4. payments asks the gateway (what is not answered is looked up)
+//  5. the order is marked as paid
 //
-// The errors are ErrInvalidState, ErrNotPurchasable, ErrPriceChanged, ErrCartChanged, ErrOutOfStock,
+// The errors are ErrInvalidState, ErrNotPurchasable, ErrPriceChanged, ErrCartChanged, ErrCouponExhausted, ErrOutOfStock,
 // ErrPaymentDeclined (the order waits for another try), ErrPaymentInProgress, ErrAlreadyPaid and
 // ErrPaymentUnavailable. A payment without an answer is no error: the payment's status is "unknown".
 func (s *Service) Complete(ctx context.Context, r CompleteRequest) (*Placed, error) {
@@ -150,8 +151,15 @@ func (s *Service) place(ctx context.Context, c *storedCart, request []byte, acto
 	if err := s.ready(ctx, c); err != nil {
 		return nil, err
 	}
+	claims, err := s.stillDiscounted(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	o, err := s.draw(ctx, c)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.redeem(ctx, o, claims); err != nil {
 		return nil, err
 	}
 	pieces := make(map[string]int64, len(o.Lines))
@@ -159,6 +167,9 @@ func (s *Service) place(ctx context.Context, c *storedCart, request []byte, acto
 		pieces[l.SKU] += int64(l.Quantity)
 	}
 	if err := s.stock.Reserve(ctx, string(o.ID), pieces, s.ttl+holdMargin); err != nil {
+		if len(claims) > 0 {
+			s.unredeem(ctx, o.ID)
+		}
 		return nil, err
 	}
 	// A relaxed commit will do: before anybody hears of the order, payments commits that it is being paid, and with it
@@ -172,6 +183,9 @@ func (s *Service) place(ctx context.Context, c *storedCart, request []byte, acto
 		// Surely not written: give the stock back at once instead of waiting for its time to end.
 		if err := s.stock.Release(context.WithoutCancel(ctx), string(o.ID), "order not placed"); err != nil {
 			s.log.WarnContext(ctx, "stock stays reserved until its time ends", "order_id", o.ID, "error", err)
+		}
+		if len(claims) > 0 {
+			s.unredeem(ctx, o.ID)
 		}
 	}
 	return nil, err
@@ -233,7 +247,7 @@ func (s *Service) draw(ctx context.Context, c *storedCart) (*Order, error) {
 	}
 	o := &Order{
 		ID: ID(id.New("ord")), Number: c.number, CartID: c.ID, CartVersion: c.Version, CustomerID: c.CustomerID, Status: PendingPayment, Currency: c.Currency,
-		Contact: *c.Contact, Method: *c.Method, Version: 1, PlacedAt: s.now(), Payments: []Payment{}, Fulfilments: []Fulfilment{},
+		Contact: *c.Contact, Method: *c.Method, Promotions: c.Promotions, Version: 1, PlacedAt: s.now(), Payments: []Payment{}, Fulfilments: []Fulfilment{},
 	}
 	for i, l := range c.Lines {
 		o.Lines = append(o.Lines, Line{
@@ -337,5 +351,6 @@ func (o *Order) facts(at time.Time) events.OrderFacts {
 	for _, l := range o.Lines {
 		f.Lines = append(f.Lines, events.OrderLine{VariantID: l.VariantID, ProductID: l.ProductID, SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
 	}
+	f.Promotions = o.promotionFacts()
 	return f
 }

@@ -13,6 +13,8 @@ import (
 type Catalog interface {
 	// Articles returns the variants with the given ids or SKUs; those that do not exist are left out.
 	Articles(ctx context.Context, refs []string) ([]Article, error)
+	// CategoryPath returns the ids of a category and of all above it.
+	CategoryPath(ctx context.Context, categoryID string) ([]string, error)
 }
 
 // Article is a variant as the cart needs it.
@@ -25,6 +27,7 @@ type Article struct {
 	Options     map[string]string
 	Image       string
 	Purchasable bool
+	CategoryID  string // empty without one
 }
 
 // Pricing says what things cost.
@@ -55,6 +58,72 @@ type TaxRequest struct {
 type Tax struct {
 	Lines    []money.Amount
 	Included money.Amount
+}
+
+// PromotionRedeemer says what promotions take off, and counts how often they are used.
+type PromotionRedeemer interface {
+	// CouponCode brings what a shopper typed to the form that codes have; ok is false for what cannot be one.
+	CouponCode(text string) (code string, ok bool)
+	// Discounts says what promotions take off. It grants nothing.
+	Discounts(ctx context.Context, r DiscountRequest) (Discounts, error)
+	// Redeem counts a use of each for the order, of all or of none: then it returns ErrCouponExhausted. Repeating it is
+	// harmless.
+	Redeem(ctx context.Context, orderID string, claims []Claim, customerID string, mail [][]byte, ttl time.Duration) error
+	// Release gives the uses of orders back, each once however often it is called.
+	Release(ctx context.Context, orderIDs ...string) error
+	// Confirm keeps the uses of paid orders, Prolong those of orders that wait.
+	Confirm(ctx context.Context, orderIDs ...string) error
+	Prolong(ctx context.Context, ttl time.Duration, orderIDs ...string) error
+	// ExpiredClaims returns orders whose claims have ended and were neither confirmed nor given back yet.
+	ExpiredClaims(ctx context.Context, limit int) ([]string, error)
+}
+
+// DiscountRequest asks what promotions take off a purchase.
+type DiscountRequest struct {
+	Currency       money.Currency
+	Lines          []DiscountLine
+	Shipping       money.Amount
+	ShippingMethod string
+	Codes          []string
+	CustomerID     string   // empty for a guest
+	Mail           [][]byte // blind indexes of the mail address; none while it is not known
+	FirstOrder     *bool    // nil when nobody asked yet
+}
+
+// DiscountLine is a line of the purchase.
+type DiscountLine struct {
+	VariantID  string
+	ProductID  string
+	Categories []string
+	Quantity   int
+	UnitPrice  money.Amount
+}
+
+// Discounts are what promotions take off.
+type Discounts struct {
+	Lines           []money.Amount // of each line
+	Applied         []Discount
+	Refused         []RefusedCoupon // codes that do nothing
+	NeedsFirstOrder bool            // ask again with FirstOrder
+}
+
+// Discount is a promotion that counts; each use of a limited one has to be claimed.
+type Discount struct {
+	AppliedPromotion
+	Limited bool
+}
+
+// RefusedCoupon is a code that does nothing.
+type RefusedCoupon struct {
+	Code   string
+	Title  string
+	Reason string
+}
+
+// Claim is one use of a promotion with a limit.
+type Claim struct {
+	PromotionID string
+	Code        string
 }
 
 // StockReserver grants stock to orders.

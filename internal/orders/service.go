@@ -26,6 +26,7 @@ type Deps struct {
 	Carts      *pgxpool.Pool // the same with relaxed commits: a cart may lose its last change in a crash
 	Catalog    Catalog
 	Pricing    Pricing
+	Promotions PromotionRedeemer
 	Stock      StockReserver
 	Payments   PaymentTaker
 	Sealer     Sealer
@@ -49,28 +50,29 @@ type PaymentMethod struct {
 
 // Service keeps carts and makes orders of them.
 type Service struct {
-	db, carts *pgxpool.Pool
-	catalog   Catalog
-	pricing   Pricing
-	stock     StockReserver
-	payments  PaymentTaker
-	sealer    Sealer
-	mailer    Mailer
-	offers    []PaymentMethod
-	shopName  string
-	baseURL   string
-	ttl       time.Duration
-	log       *slog.Logger
-	now       func() time.Time
-	methods   atomic.Pointer[timedMethods]
-	recent    recentCarts
-	metrics   *metrics
+	db, carts  *pgxpool.Pool
+	catalog    Catalog
+	pricing    Pricing
+	promotions PromotionRedeemer
+	stock      StockReserver
+	payments   PaymentTaker
+	sealer     Sealer
+	mailer     Mailer
+	offers     []PaymentMethod
+	shopName   string
+	baseURL    string
+	ttl        time.Duration
+	log        *slog.Logger
+	now        func() time.Time
+	methods    atomic.Pointer[timedMethods]
+	recent     recentCarts
+	metrics    *metrics
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
-		db: d.DB, carts: d.Carts, catalog: d.Catalog, pricing: d.Pricing, stock: d.Stock, payments: d.Payments, sealer: d.Sealer, mailer: d.Mailer,
+		db: d.DB, carts: d.Carts, catalog: d.Catalog, pricing: d.Pricing, promotions: d.Promotions, stock: d.Stock, payments: d.Payments, sealer: d.Sealer, mailer: d.Mailer,
 		offers: d.Methods, shopName: d.ShopName, baseURL: d.BaseURL, ttl: d.TTL, log: d.Log, now: d.Now, recent: newRecentCarts(), metrics: newMetrics(d.Registerer),
 	}
 }
@@ -209,6 +211,9 @@ func (s *Service) cancel(ctx context.Context, o *Order, reason, actor string) (*
 		return nil, err
 	}
 	outbox.Wake()
+	if len(o.Promotions) > 0 {
+		s.unredeem(ctx, o.ID) // at once: the next order of the cart may need them
+	}
 	return s.Order(ctx, o.ID, Access{Staff: true})
 }
 

@@ -21,11 +21,11 @@ type storedCart struct {
 	number    int64  // of the order it is about to become
 }
 
-const cartColumns = `c.id, c.token_hash, coalesce(c.customer_id, ''), c.currency, c.country, c.lines, c.contact, c.shipping_method, c.totals,
+const cartColumns = `c.id, c.token_hash, coalesce(c.customer_id, ''), c.currency, c.country, c.lines, c.contact, c.shipping_method, c.coupons, c.promotions, c.totals,
     coalesce(c.order_id, ''), c.version, c.created_at, c.updated_at`
 
 func (c *storedCart) fields() []any {
-	return []any{&c.ID, &c.tokenHash, &c.CustomerID, &c.Currency, &c.Country, &c.Lines, &c.sealed, &c.Method, &c.Totals,
+	return []any{&c.ID, &c.tokenHash, &c.CustomerID, &c.Currency, &c.Country, &c.Lines, &c.sealed, &c.Method, &c.Coupons, &c.Promotions, &c.Totals,
 		&c.OrderID, &c.Version, &c.CreatedAt, &c.UpdatedAt}
 }
 
@@ -85,7 +85,8 @@ func (s *Service) openContact(sealed []byte, id CartID) (*Contact, error) {
 
 const saveCartSQL = `
 update orders.carts
-set customer_id = nullif($3, ''), country = $4, lines = $5, contact = $6, shipping_method = $7, totals = $8, version = version + 1, updated_at = $9
+set customer_id = nullif($3, ''), country = $4, lines = $5, contact = $6, shipping_method = $7, totals = $8, version = version + 1, updated_at = $9,
+    coupons = $11, promotions = $12
 where id = $1 and version = $2 and coalesce(order_id, '') = $10`
 
 // saveCart writes c back unless somebody else did since it was read: then it returns errStaleCart.
@@ -98,13 +99,21 @@ func (s *Service) saveCart(ctx context.Context, q postgres.Querier, c *storedCar
 	if err != nil {
 		return err
 	}
+	coupons, err := json.Marshal(c.Coupons)
+	if err != nil {
+		return err
+	}
+	promotions, err := json.Marshal(c.Promotions)
+	if err != nil {
+		return err
+	}
 	var method []byte
 	if c.Method != nil {
 		if method, err = json.Marshal(c.Method); err != nil {
 			return err
 		}
 	}
-	tag, err := q.Exec(ctx, saveCartSQL, c.ID, c.Version, c.CustomerID, c.Country, lines, c.sealed, method, totals, now, string(c.OrderID))
+	tag, err := q.Exec(ctx, saveCartSQL, c.ID, c.Version, c.CustomerID, c.Country, lines, c.sealed, method, totals, now, string(c.OrderID), coupons, promotions)
 	if err != nil {
 		return fmt.Errorf("write cart %s: %w", c.ID, err)
 	}

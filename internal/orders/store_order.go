@@ -84,9 +84,9 @@ with cart as (
 ), placed as (
     insert into orders.orders (
         id, cart_id, cart_version, request, customer_id, status, currency, subtotal, discount, shipping, tax, tax_included, total,
-        shipping_method, contact, email_index, pieces, placed_at, pay_by, number
+        shipping_method, contact, email_index, pieces, placed_at, pay_by, number, promotions
     )
-    select $1, id, $3, $4, nullif($5, ''), 'pending_payment', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+    select $1, id, $3, $4, nullif($5, ''), 'pending_payment', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $43
     from cart
     returning id, number
 ), lines as (
@@ -121,6 +121,10 @@ func (s *Service) insertOrder(ctx context.Context, q postgres.Querier, o *Order,
 	if err != nil {
 		return err
 	}
+	promotions, err := json.Marshal(o.Promotions)
+	if err != nil {
+		return err
+	}
 	lines, err := lineColumns(o.Lines)
 	if err != nil {
 		return err
@@ -133,6 +137,7 @@ func (s *Service) insertOrder(ctx context.Context, q postgres.Querier, o *Order,
 	args = append(args, lines...)
 	args = append(args, actor)
 	args = append(args, event...)
+	args = append(args, promotions)
 	err = q.QueryRow(ctx, insertOrderSQL, args...).Scan(&o.Number)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -229,7 +234,7 @@ func sourcesOf(next Status) []string {
 const orderSQL = `
 select
     o.id, o.number, o.cart_id, o.cart_version, coalesce(o.customer_id, ''), o.status, o.currency,
-    o.subtotal, o.discount, o.shipping, o.tax, o.tax_included, o.total, o.shipping_method, o.contact, o.version, o.placed_at, o.paid_at,
+    o.subtotal, o.discount, o.shipping, o.tax, o.tax_included, o.total, o.shipping_method, o.promotions, o.contact, o.version, o.placed_at, o.paid_at,
     (
         select json_agg(json_build_object(
             'id', l.id, 'variant_id', l.variant_id, 'sku', l.sku, 'product_id', l.product_id, 'slug', l.slug, 'title', l.title,
@@ -265,7 +270,7 @@ func (s *Service) loadOrder(ctx context.Context, q postgres.Querier, id ID) (*Or
 	var contact, cartToken []byte
 	err := q.QueryRow(ctx, orderSQL, id).Scan(&o.ID, &o.Number, &o.CartID, &o.CartVersion, &o.CustomerID, &o.Status, &o.Currency,
 		&o.Totals.Subtotal.Minor, &o.Totals.Discount.Minor, &o.Totals.Shipping.Minor, &o.Totals.Tax.Minor, &o.Totals.TaxIncluded.Minor, &o.Totals.Total.Minor,
-		&o.Method, &contact, &o.Version, &o.PlacedAt, &o.PaidAt, &o.Lines, &o.History, &o.Fulfilments, &cartToken)
+		&o.Method, &o.Promotions, &contact, &o.Version, &o.PlacedAt, &o.PaidAt, &o.Lines, &o.History, &o.Fulfilments, &cartToken)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil, errs.ErrNotFound
 	}
