@@ -106,7 +106,7 @@ func (p ordersPromotions) CouponCode(text string) (string, bool) { return pricin
 func (p ordersPromotions) Discounts(ctx context.Context, r orders.DiscountRequest) (orders.Discounts, error) {
 	request := pricing.DiscountRequest{
 		Currency: r.Currency, Lines: make([]pricing.DiscountLine, len(r.Lines)), Shipping: r.Shipping, ShippingMethod: r.ShippingMethod, Codes: r.Codes,
-		Buyer: pricing.Buyer{CustomerID: r.CustomerID, Mail: r.Mail}, FirstOrder: r.FirstOrder,
+		Buyer: pricing.Buyer{CustomerID: r.CustomerID, Mail: r.Mail}, OrderID: r.OrderID, FirstOrder: r.FirstOrder,
 	}
 	for i, l := range r.Lines {
 		request.Lines[i] = pricing.DiscountLine(l)

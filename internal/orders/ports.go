@@ -87,6 +87,7 @@ type DiscountRequest struct {
 	Codes          []string
 	CustomerID     string   // empty for a guest
 	Mail           [][]byte // blind indexes of the mail address; none while it is not known
+	OrderID        string   // of the order that the cart became and that a new one replaces; empty without one
 	FirstOrder     *bool    // nil when nobody asked yet
 }
 

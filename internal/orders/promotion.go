@@ -112,7 +112,7 @@ func (d *Discounts) refused(code string) (reason string, refused bool) {
 
 // discounts asks what promotions take off the cart as it is.
 func (s *Service) discounts(ctx context.Context, c *Cart) (Discounts, error) {
-	r := DiscountRequest{Currency: c.Currency, Lines: make([]DiscountLine, len(c.Lines)), Shipping: money.New(0, c.Currency), CustomerID: c.CustomerID}
+	r := DiscountRequest{Currency: c.Currency, Lines: make([]DiscountLine, len(c.Lines)), Shipping: money.New(0, c.Currency), CustomerID: c.CustomerID, OrderID: string(c.OrderID)}
 	for i, l := range c.Lines {
 		r.Lines[i] = DiscountLine{VariantID: l.VariantID, ProductID: l.ProductID, Categories: l.Categories, Quantity: l.Quantity, UnitPrice: l.UnitPrice}
 	}

@@ -16,6 +16,7 @@ type DiscountRequest struct {
 	ShippingMethod string   // empty until one is chosen
 	Codes          []string // as NormaliseCode has them
 	Buyer          Buyer
+	OrderID        string // of an order that this purchase replaces: its uses do not count
 	// FirstOrder says whether the buyer ordered nothing before; nil when nobody asked yet.
 	FirstOrder *bool
 }
@@ -161,6 +162,8 @@ func (e *evaluation) counts(c candidate) (lines []int, reason Refusal) {
 		return nil, NoCoupon
 	case c.ValidTo != nil && !e.now.Before(*c.ValidTo):
 		return nil, CouponEnded
+	case c.CustomerLimit != nil && c.buyerUses >= *c.CustomerLimit && conditions.FirstOrder:
+		return nil, NotFirst
 	case c.UseLimit != nil && c.Uses >= *c.UseLimit, c.CustomerLimit != nil && c.buyerUses >= *c.CustomerLimit:
 		return nil, UsedUp
 	case len(conditions.Currencies) > 0 && !slices.Contains(conditions.Currencies, string(e.r.Currency)):

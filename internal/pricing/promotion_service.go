@@ -84,14 +84,14 @@ func (s *Service) Discounts(ctx context.Context, r DiscountRequest) (Discounts, 
 		if p.ValidTo != nil && !now.Before(*p.ValidTo) || p.ValidFrom != nil && now.Before(*p.ValidFrom) {
 			continue
 		}
-		if p.personal() {
+		if p.personal() || r.OrderID != "" && p.Limited() {
 			personal = append(personal, string(p.ID))
 			continue
 		}
 		candidates = append(candidates, candidate{Promotion: p})
 	}
 	if len(r.Codes)+len(personal) > 0 {
-		more, err := readCandidates(ctx, s.db, r.Codes, personal, r.Buyer)
+		more, err := readCandidates(ctx, s.db, r.Codes, personal, r.Buyer, r.OrderID)
 		if err != nil {
 			return Discounts{}, fmt.Errorf("read promotions: %w", err)
 		}

@@ -46,8 +46,8 @@ func automaticPromotions(ctx context.Context, q postgres.Querier) ([]*Promotion,
 	return collectPromotions(q.Query(ctx, automaticSQL))
 }
 
-// candidatesSQL finds promotions by code or id, with how often the buyer used each and whether the buyer is in one of
-// its groups.
+// candidatesSQL finds promotions by code or id, with how often the buyer used each, whether the buyer is in one of its
+// groups, and whether the order that is replaced uses it.
 const candidatesSQL = `
 with wanted as (
     select c.promotion_id, c.code from pricing.coupons as c where c.code = any($1::text[])
@@ -60,20 +60,29 @@ select` + promotionColumns + `,
     exists (
         select from pricing.customer_groups as g
         where g.customer_id = $4 and p.terms -> 'conditions' -> 'customer_groups' ? g.name
+    ),
+    exists (
+        select from pricing.redemptions as r
+        where r.order_id = $5 and r.promotion_id = p.id and r.counted and r.state <> 'released'
     )
 from wanted as w
 join pricing.promotions as p on p.id = w.promotion_id
 join pricing.promotion_limits as l on l.promotion_id = p.id
 where p.deleted_at is null`
 
-func readCandidates(ctx context.Context, q postgres.Querier, codes, ids []string, buyer Buyer) ([]candidate, error) {
-	rows, err := q.Query(ctx, candidatesSQL, codes, ids, buyer.keys(), buyer.CustomerID)
+func readCandidates(ctx context.Context, q postgres.Querier, codes, ids []string, buyer Buyer, replaced string) ([]candidate, error) {
+	rows, err := q.Query(ctx, candidatesSQL, codes, ids, buyer.keys(), buyer.CustomerID, replaced)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (candidate, error) {
 		c := candidate{Promotion: &Promotion{}}
-		return c, row.Scan(append(c.fields(), &c.code, &c.buyerUses, &c.member)...)
+		own := false
+		err := row.Scan(append(c.fields(), &c.code, &c.buyerUses, &c.member, &own)...)
+		if own {
+			c.Uses, c.buyerUses = c.Uses-1, c.buyerUses-1
+		}
+		return c, err
 	})
 }
 
