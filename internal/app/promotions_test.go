@@ -565,13 +565,13 @@ func changedPromotions(t *testing.T, s *promotionShop) {
 	t.Run("one that begins by itself, seen by the other replica too", func(t *testing.T) {
 		b := newBuyer(s.other.guest(t)).add(a, 1).checkout()
 		s.promote(t, only(map[string]any{"title": "Begun", "kind": "percentage", "percent": 10}, a))
-		within(t, 2*soon, func() error {
-			if r := b.complete("test_ok"); r.code() != "price_changed" {
-				b = newBuyer(s.other.guest(t)).add(a, 1).checkout()
-				return fmt.Errorf("%d %s", r.status, r.code())
+		within(t, soon, func() error {
+			if off := newBuyer(s.other.guest(t)).add(a, 1).discounted().Totals.Discount.Amount; off != 300 {
+				return fmt.Errorf("the other replica takes %d off", off)
 			}
 			return nil
 		})
+		b.complete("test_ok").refuses(http.StatusConflict, "price_changed")
 		b.post(b.path+"/accept-prices", map[string]any{}).is(http.StatusOK)
 		require.EqualValues(t, 300, b.discounted().Totals.Discount.Amount)
 	})

@@ -14,6 +14,7 @@ import (
 	"shopd/internal/orders"
 	"shopd/internal/platform/config"
 	"shopd/internal/platform/telemetry"
+	"shopd/internal/pricing"
 )
 
 // The bounds of the hot calls, in SQL statements.
@@ -63,6 +64,39 @@ func TestHotCallsNeedFewStatements(t *testing.T) {
 		t.Logf("complete: %d statements", len(one))
 		require.LessOrEqual(t, len(one), completeStatements, "%s", strings.Join(one, "\n---\n"))
 		require.Len(t, twenty, len(one), "%s", strings.Join(twenty, "\n---\n"))
+	})
+	t.Run("a coupon costs two statements more, for any number of lines", func(t *testing.T) {
+		coupon := code("COUNT-")
+		_, err := busy.Pricing.CreatePromotion(t.Context(), pricing.Promotion{
+			Title: "Counted", Kind: pricing.Percentage, Active: true, Codes: []string{coupon}, Terms: pricing.Terms{Percent: 10_00},
+			UseLimit: new(int64(1000)), CustomerLimit: new(int64(1000)),
+		}, "staff:stf_test")
+		require.NoError(t, err)
+		complete := func(lines int, codes ...string) []string {
+			b := newBuyer(busy.guest(t))
+			for _, a := range shelf[:lines] {
+				b.add(a, 1)
+			}
+			b.checkout()
+			for _, text := range codes {
+				b.coupon(text).is(http.StatusOK)
+			}
+			_, sent := counted(t, busy.handler, http.MethodPost, b.path+"/complete", payWith("test_ok"), b.cart.Token)
+			return sent
+		}
+		// What reads a cache anew, or meets the event of its own payment, sends some more: the least of a few counts.
+		least := func(lines int, codes ...string) int {
+			n := len(complete(lines, codes...))
+			for range 4 {
+				n = min(n, len(complete(lines, codes...)))
+			}
+			return n
+		}
+		plain, one, twenty := least(1), least(1, coupon), least(20, coupon)
+		t.Logf("complete: %d statements, %d with a coupon", plain, one)
+		require.Equal(t, plain+2, one)
+		require.Equal(t, one, twenty)
+		require.LessOrEqual(t, one, completeStatements)
 	})
 }
 
