@@ -67,7 +67,7 @@ func recsItems(list []catalog.ListItem, err error) ([]recs.Item, error) {
 	items := make([]recs.Item, len(list))
 	for i, l := range list {
 		items[i] = recs.Item{
-			ID: string(l.ID), Slug: l.Slug, SKU: l.SKU, Title: l.Title, Brand: l.Brand, Price: l.Price, PriceMax: l.PriceMax, CompareAt: l.CompareAt,
+			ID: string(l.ID), Slug: l.Slug, SKU: l.SKU, Title: l.Title, Brand: l.Brand, Price: l.Price, PriceMax: l.PriceMax, CompareAt: l.CompareAt, LowestBefore: l.LowestBefore,
 			Image: (*recs.RecommendedImage)(l.Image), InStock: l.InStock, Rating: (*recs.RecommendedRating)(l.Rating),
 		}
 	}

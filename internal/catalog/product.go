@@ -82,49 +82,52 @@ type Variant struct {
 	Options      map[string]string `json:"options"`
 	Price        money.Amount      `json:"price"`
 	CompareAt    *money.Amount     `json:"compare_at_price,omitempty"`
+	LowestBefore *money.Amount     `json:"lowest_price_30_days,omitempty" doc:"The lowest price of the 30 days before the reduction began; only beside compare_at_price."`
 	Availability Availability      `json:"availability"`
 	Image        *Image            `json:"image,omitempty"`
 }
 
 // Product is a product as shoppers see it.
 type Product struct {
-	ID          ProductID           `json:"id"`
-	Slug        string              `json:"slug"`
-	SKU         string              `json:"sku" doc:"Of the default variant."`
-	Title       string              `json:"title"`
-	Description string              `json:"description" doc:"Plain text; lines that start with \"- \" are a list."`
-	Brand       string              `json:"brand,omitempty"`
-	Price       money.Amount        `json:"price" doc:"Of the cheapest variant."`
-	PriceMax    money.Amount        `json:"price_max" doc:"Of the dearest variant."`
-	CompareAt   *money.Amount       `json:"compare_at_price,omitempty"`
-	InStock     bool                `json:"in_stock"`
-	Backorder   bool                `json:"backorder,omitempty" doc:"Not in stock, and can be ordered all the same."`
-	Category    *Category           `json:"category,omitempty"`
-	Images      []Image             `json:"images"`
-	Options     []Option            `json:"options"`
-	Attributes  map[string][]string `json:"attributes"`
-	Variants    []Variant           `json:"variants"`
-	Rating      *Rating             `json:"rating,omitempty"`
-	Related     []ListItem          `json:"related,omitempty" doc:"Chosen by the merchant to go with it."`
-	Version     int64               `json:"version" doc:"Of what the merchant edits: send it as If-Match."`
-	Revision    int64               `json:"revision" doc:"Of everything here, prices and stock included."`
-	UpdatedAt   time.Time           `json:"updated_at"`
+	ID           ProductID           `json:"id"`
+	Slug         string              `json:"slug"`
+	SKU          string              `json:"sku" doc:"Of the default variant."`
+	Title        string              `json:"title"`
+	Description  string              `json:"description" doc:"Plain text; lines that start with \"- \" are a list."`
+	Brand        string              `json:"brand,omitempty"`
+	Price        money.Amount        `json:"price" doc:"Of the cheapest variant."`
+	PriceMax     money.Amount        `json:"price_max" doc:"Of the dearest variant."`
+	CompareAt    *money.Amount       `json:"compare_at_price,omitempty"`
+	LowestBefore *money.Amount       `json:"lowest_price_30_days,omitempty" doc:"The lowest price of the 30 days before the reduction began; only beside compare_at_price."`
+	InStock      bool                `json:"in_stock"`
+	Backorder    bool                `json:"backorder,omitempty" doc:"Not in stock, and can be ordered all the same."`
+	Category     *Category           `json:"category,omitempty"`
+	Images       []Image             `json:"images"`
+	Options      []Option            `json:"options"`
+	Attributes   map[string][]string `json:"attributes"`
+	Variants     []Variant           `json:"variants"`
+	Rating       *Rating             `json:"rating,omitempty"`
+	Related      []ListItem          `json:"related,omitempty" doc:"Chosen by the merchant to go with it."`
+	Version      int64               `json:"version" doc:"Of what the merchant edits: send it as If-Match."`
+	Revision     int64               `json:"revision" doc:"Of everything here, prices and stock included."`
+	UpdatedAt    time.Time           `json:"updated_at"`
 }
 
 // ListItem is a product in a list.
 type ListItem struct {
-	ID        ProductID     `json:"id"`
-	Slug      string        `json:"slug"`
-	SKU       string        `json:"sku" doc:"Of the default variant."`
-	Title     string        `json:"title"`
-	Brand     string        `json:"brand,omitempty"`
-	Price     money.Amount  `json:"price" doc:"Of the cheapest variant."`
-	PriceMax  money.Amount  `json:"price_max" doc:"Of the dearest variant."`
-	CompareAt *money.Amount `json:"compare_at_price,omitempty"`
-	Image     *Image        `json:"image,omitempty"`
-	InStock   bool          `json:"in_stock"`
-	Backorder bool          `json:"backorder,omitempty" doc:"Not in stock, and can be ordered all the same."`
-	Rating    *Rating       `json:"rating,omitempty"`
+	ID           ProductID     `json:"id"`
+	Slug         string        `json:"slug"`
+	SKU          string        `json:"sku" doc:"Of the default variant."`
+	Title        string        `json:"title"`
+	Brand        string        `json:"brand,omitempty"`
+	Price        money.Amount  `json:"price" doc:"Of the cheapest variant."`
+	PriceMax     money.Amount  `json:"price_max" doc:"Of the dearest variant."`
+	CompareAt    *money.Amount `json:"compare_at_price,omitempty"`
+	LowestBefore *money.Amount `json:"lowest_price_30_days,omitempty" doc:"The lowest price of the 30 days before the reduction began; only beside compare_at_price."`
+	Image        *Image        `json:"image,omitempty"`
+	InStock      bool          `json:"in_stock"`
+	Backorder    bool          `json:"backorder,omitempty" doc:"Not in stock, and can be ordered all the same."`
+	Rating       *Rating       `json:"rating,omitempty"`
 }
 
 // Review is what a customer says about a product.

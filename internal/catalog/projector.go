@@ -11,6 +11,7 @@ import (
 
 	"shopd/internal/catalog/search"
 	"shopd/internal/events"
+	"shopd/internal/money"
 	"shopd/internal/platform/broker"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/postgres"
@@ -129,12 +130,13 @@ func (m *readModel) write(ctx context.Context, tx pgx.Tx) ([]ProductID, error) {
 
 const writeOffersSQL = `
 with newer as (
-    insert into catalog.offers as o (variant_id, currency, amount, compare_at, version)
-    select w.variant_id, w.currency, w.amount, w.compare_at, w.version
-    from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) as w (variant_id, currency, amount, compare_at, version)
+    insert into catalog.offers as o (variant_id, currency, amount, compare_at, lowest_before, version)
+    select w.variant_id, w.currency, w.amount, w.compare_at, w.lowest_before, w.version
+    from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+        as w (variant_id, currency, amount, compare_at, lowest_before, version)
     order by w.variant_id, w.currency
     on conflict (variant_id, currency) do update
-    set amount = excluded.amount, compare_at = excluded.compare_at, version = excluded.version
+    set amount = excluded.amount, compare_at = excluded.compare_at, lowest_before = excluded.lowest_before, version = excluded.version
     where o.version < excluded.version
     returning o.variant_id
 )
@@ -148,21 +150,24 @@ func (m *readModel) writeOffers(ctx context.Context, tx pgx.Tx) ([]ProductID, er
 	}
 	var variants, currencies []string
 	var amounts, versions []int64
-	var compareAts []*int64
+	var compareAts, lowest []*int64
 	for _, ev := range m.offers {
 		variants, currencies = append(variants, ev.VariantID), append(currencies, string(ev.Price.Currency))
 		amounts, versions = append(amounts, ev.Price.Minor), append(versions, ev.Version)
-		var compareAt *int64
-		if ev.CompareAt != nil {
-			compareAt = &ev.CompareAt.Minor
-		}
-		compareAts = append(compareAts, compareAt)
+		compareAts, lowest = append(compareAts, minorOf(ev.CompareAt)), append(lowest, minorOf(ev.LowestBefore))
 	}
-	rows, err := tx.Query(ctx, writeOffersSQL, variants, currencies, amounts, compareAts, versions)
+	rows, err := tx.Query(ctx, writeOffersSQL, variants, currencies, amounts, compareAts, lowest, versions)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[ProductID])
+}
+
+func minorOf(a *money.Amount) *int64 {
+	if a == nil {
+		return nil
+	}
+	return &a.Minor
 }
 
 // writeStockSQL returns the products for which shoppers see a difference: something is there or is not any more, or

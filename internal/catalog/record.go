@@ -48,20 +48,30 @@ type variantRecord struct {
 }
 
 type offer struct {
-	Amount    int64  `json:"amount"`
-	CompareAt *int64 `json:"compare_at"`
+	Amount       int64  `json:"amount"`
+	CompareAt    *int64 `json:"compare_at"`
+	LowestBefore *int64 `json:"lowest_before"`
 }
 
-func (v *variantRecord) price(currency money.Currency) (price money.Amount, compareAt *money.Amount, ok bool) {
+// priceTag is what a variant costs, and what is said beside it where it is reduced.
+type priceTag struct {
+	price                   money.Amount
+	compareAt, lowestBefore *money.Amount
+}
+
+func (v *variantRecord) price(currency money.Currency) (priceTag, bool) {
 	o, ok := v.Offers[currency]
 	if !ok {
-		return money.Amount{}, nil, false
+		return priceTag{}, false
 	}
-	if o.CompareAt != nil {
-		c := money.New(*o.CompareAt, currency)
-		compareAt = &c
+	optional := func(minor *int64) *money.Amount {
+		if minor == nil {
+			return nil
+		}
+		a := money.New(*minor, currency)
+		return &a
 	}
-	return money.New(o.Amount, currency), compareAt, true
+	return priceTag{money.New(o.Amount, currency), optional(o.CompareAt), optional(o.LowestBefore)}, true
 }
 
 func (v *variantRecord) availability() Availability {
@@ -75,11 +85,12 @@ func (v *variantRecord) availability() Availability {
 
 // span is what a product costs: its cheapest and its dearest variant, and whether one is there.
 type span struct {
-	low, high money.Amount
-	compareAt *money.Amount // of the cheapest
-	inStock   bool
-	backorder bool // none is there, and one can be ordered all the same
-	priced    bool
+	low, high    money.Amount
+	compareAt    *money.Amount // of the cheapest
+	lowestBefore *money.Amount // of the cheapest
+	inStock      bool
+	backorder    bool // none is there, and one can be ordered all the same
+	priced       bool
 }
 
 // currency is the one that the product is shown in: the shop's own where it has a price in it, else the first by name
@@ -107,17 +118,17 @@ func (r *record) span(shop money.Currency) span {
 	s := span{low: money.New(math.MaxInt64, currency), high: money.New(0, currency)}
 	for i := range r.Variants {
 		v := &r.Variants[i]
-		price, compareAt, ok := v.price(currency)
+		tag, ok := v.price(currency)
 		if !ok {
 			continue
 		}
 		s.priced = true
 		s.inStock = s.inStock || v.Available > 0
 		s.backorder = s.backorder || v.Backorder
-		if price.Minor < s.low.Minor {
-			s.low, s.compareAt = price, compareAt
+		if tag.price.Minor < s.low.Minor {
+			s.low, s.compareAt, s.lowestBefore = tag.price, tag.compareAt, tag.lowestBefore
 		}
-		s.high.Minor = max(s.high.Minor, price.Minor)
+		s.high.Minor = max(s.high.Minor, tag.price.Minor)
 	}
 	if !s.priced {
 		s.low.Minor = 0
@@ -142,7 +153,7 @@ func (r *record) image() *Image {
 func (r *record) item(currency money.Currency) ListItem {
 	s := r.span(currency)
 	return ListItem{
-		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Brand: r.Brand, Price: s.low, PriceMax: s.high, CompareAt: s.compareAt,
+		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Brand: r.Brand, Price: s.low, PriceMax: s.high, CompareAt: s.compareAt, LowestBefore: s.lowestBefore,
 		Image: r.image(), InStock: s.inStock, Backorder: s.backorder && !s.inStock, Rating: r.rating(),
 	}
 }
@@ -156,17 +167,17 @@ func (r *record) product(shop money.Currency, tree *tree) *Product {
 	currency, s := r.currency(shop), r.span(shop)
 	p := &Product{
 		ID: r.ID, Slug: r.Slug, SKU: r.SKU, Title: r.Title, Description: r.Description, Brand: r.Brand, Price: s.low, PriceMax: s.high,
-		CompareAt: s.compareAt, InStock: s.inStock, Backorder: s.backorder && !s.inStock, Category: tree.reference(r.CategoryID), Images: r.Images, Options: r.Options,
+		CompareAt: s.compareAt, LowestBefore: s.lowestBefore, InStock: s.inStock, Backorder: s.backorder && !s.inStock, Category: tree.reference(r.CategoryID), Images: r.Images, Options: r.Options,
 		Attributes: r.Attributes, Rating: r.rating(), Version: r.Version, Revision: r.CardVersion, UpdatedAt: r.UpdatedAt, Variants: []Variant{},
 	}
 	for i := range r.Variants {
 		v := &r.Variants[i]
-		price, compareAt, ok := v.price(currency)
+		tag, ok := v.price(currency)
 		if !ok {
 			continue
 		}
 		p.Variants = append(p.Variants, Variant{
-			ID: v.ID, SKU: v.SKU, Options: v.Options, Price: price, CompareAt: compareAt, Availability: v.availability(), Image: r.imageOf(v),
+			ID: v.ID, SKU: v.SKU, Options: v.Options, Price: tag.price, CompareAt: tag.compareAt, LowestBefore: tag.lowestBefore, Availability: v.availability(), Image: r.imageOf(v),
 		})
 	}
 	return p

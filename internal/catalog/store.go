@@ -23,7 +23,7 @@ select
         select coalesce(json_agg(json_build_object(
             'id', v.id, 'sku', v.sku, 'options', v.options, 'gtins', v.gtins, 'image', coalesce(v.image, ''),
             'offers', (
-                select coalesce(json_object_agg(o.currency, json_build_object('amount', o.amount, 'compare_at', o.compare_at)), '{}')
+                select coalesce(json_object_agg(o.currency, json_build_object('amount', o.amount, 'compare_at', o.compare_at, 'lowest_before', o.lowest_before)), '{}')
                 from catalog.offers as o
                 where o.variant_id = v.id
             ),

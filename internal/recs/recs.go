@@ -38,17 +38,18 @@ type Catalog interface {
 
 // Item is a product as lists show it.
 type Item struct {
-	ID        string             `json:"id"`
-	Slug      string             `json:"slug"`
-	SKU       string             `json:"sku" doc:"Of the default variant."`
-	Title     string             `json:"title"`
-	Brand     string             `json:"brand,omitempty"`
-	Price     money.Amount       `json:"price" doc:"Of the cheapest variant."`
-	PriceMax  money.Amount       `json:"price_max" doc:"Of the dearest variant."`
-	CompareAt *money.Amount      `json:"compare_at_price,omitempty"`
-	Image     *RecommendedImage  `json:"image,omitempty"`
-	InStock   bool               `json:"in_stock"`
-	Rating    *RecommendedRating `json:"rating,omitempty"`
+	ID           string             `json:"id"`
+	Slug         string             `json:"slug"`
+	SKU          string             `json:"sku" doc:"Of the default variant."`
+	Title        string             `json:"title"`
+	Brand        string             `json:"brand,omitempty"`
+	Price        money.Amount       `json:"price" doc:"Of the cheapest variant."`
+	PriceMax     money.Amount       `json:"price_max" doc:"Of the dearest variant."`
+	CompareAt    *money.Amount      `json:"compare_at_price,omitempty"`
+	LowestBefore *money.Amount      `json:"lowest_price_30_days,omitempty" doc:"The lowest price of the 30 days before the reduction began; only beside compare_at_price."`
+	Image        *RecommendedImage  `json:"image,omitempty"`
+	InStock      bool               `json:"in_stock"`
+	Rating       *RecommendedRating `json:"rating,omitempty"`
 }
 
 // RecommendedImage is the picture of an Item.

@@ -16,6 +16,7 @@ type card struct {
 	Price   string
 	Was     string // what it cost before, when Off is not zero
 	Off     int64  // per cent
+	Lowest  string // of the 30 days before the reduction; empty when that is not known
 	From    bool   // the variants differ in price
 	SoldOut bool
 	Stars   template.HTML
@@ -32,6 +33,9 @@ func newCard(item catalog.ListItem, sizes string, eager bool) card {
 	}
 	if c.Off > 0 {
 		c.Was = price(*item.CompareAt)
+		if item.LowestBefore != nil {
+			c.Lowest = price(*item.LowestBefore)
+		}
 	}
 	if c.picture != nil {
 		c.picture.Alt, c.picture.Eager = "", eager

@@ -17,6 +17,7 @@ type cartBody struct {
 	Unpaid  orders.ID    // the order made from the cart, while it waits for its payment
 	Problem string
 	Added   string // title of what was just put in, for the summary beside the page
+	Coupon  couponBody
 	Popular []card
 }
 
@@ -58,15 +59,21 @@ func (s *Storefront) loadCart(w http.ResponseWriter, r *http.Request) (cart *ord
 }
 
 func (s *Storefront) cart(w http.ResponseWriter, r *http.Request) error {
-	return s.showCart(w, r, http.StatusOK, "")
+	return s.showCart(w, r, http.StatusOK, cartView{})
 }
 
-func (s *Storefront) showCart(w http.ResponseWriter, r *http.Request, status int, problem string) error {
+// cartView is what there is to say on the cart besides what is in it.
+type cartView struct {
+	problem string
+	refused *refusedCoupon
+}
+
+func (s *Storefront) showCart(w http.ResponseWriter, r *http.Request, status int, view cartView) error {
 	cart, unpaid, err := s.loadCart(w, r)
 	if err != nil {
 		return err
 	}
-	body := cartBody{Cart: cart, Problem: problem}
+	body := cartBody{Cart: cart, Problem: view.problem, Coupon: couponsOf(cart, "", view.refused)}
 	if unpaid != nil {
 		body.Unpaid = unpaid.ID
 	}
@@ -200,7 +207,7 @@ func (s *Storefront) cartProblem(w http.ResponseWriter, r *http.Request, err err
 	case errs.NotFound:
 		return redirect(w, r, "/cart")
 	case errs.Conflict, errs.Invalid, errs.Malformed:
-		return s.showCart(w, r, statusOf(err), errs.As(err).Detail)
+		return s.showCart(w, r, statusOf(err), cartView{problem: errs.As(err).Detail})
 	}
 	return err
 }

@@ -29,6 +29,7 @@ type checkoutBody struct {
 	Alert    *checkoutAlert
 	Rows     []countryRow
 	Regions  []regionGroup
+	Coupon   couponBody
 }
 
 // checkoutAlert is what went wrong with placing the order.
@@ -61,11 +62,19 @@ func (b *checkoutBody) MethodID() string {
 }
 
 func (s *Storefront) checkout(w http.ResponseWriter, r *http.Request) error {
-	return s.showCheckout(w, r, http.StatusOK, r.Form.Get("edit"), nil, nil)
+	return s.showCheckout(w, r, http.StatusOK, checkoutView{edit: r.Form.Get("edit")})
 }
 
-// showCheckout shows the checkout at the section that is next, or at edit. typed is a contact form that was refused.
-func (s *Storefront) showCheckout(w http.ResponseWriter, r *http.Request, status int, edit string, typed *form, alert *checkoutAlert) error {
+// checkoutView is what the checkout shows besides the cart.
+type checkoutView struct {
+	edit    string // the section to open; empty for the one that is next
+	typed   *form  // a contact form that was refused
+	alert   *checkoutAlert
+	refused *refusedCoupon
+}
+
+// showCheckout shows the checkout at the section that is next, or at the one to edit.
+func (s *Storefront) showCheckout(w http.ResponseWriter, r *http.Request, status int, view checkoutView) error {
 	cart, _, err := s.loadCart(w, r)
 	if err != nil {
 		return err
@@ -78,7 +87,7 @@ func (s *Storefront) showCheckout(w http.ResponseWriter, r *http.Request, status
 		return err
 	}
 	body := &checkoutBody{
-		Cart: cart, Step: nextStep(cart, edit), Contact: typed, Alert: alert, SignedIn: customer.CustomerID() != "",
+		Cart: cart, Step: nextStep(cart, view.edit), Contact: view.typed, Alert: view.alert, Coupon: couponsOf(cart, backToCheckout, view.refused), SignedIn: customer.CustomerID() != "",
 		Payments: s.Orders.PaymentMethods(), Paying: r.PostForm.Get("payment"), Key: id.New("key"), Rows: countryRows, Regions: regionGroups,
 	}
 	if body.Contact == nil {
@@ -96,7 +105,7 @@ func (s *Storefront) showCheckout(w http.ResponseWriter, r *http.Request, status
 		body.Paying = body.Payments[0].Provider + "/" + body.Payments[0].Method
 	}
 	title := "Checkout"
-	if alert != nil || typed != nil {
+	if view.alert != nil || view.typed != nil || view.refused != nil {
 		title = "Error: " + title
 	}
 	return s.show(w, r, status, "checkout", forOne, head{Title: title}, body)
@@ -149,7 +158,7 @@ func (s *Storefront) saveContact(w http.ResponseWriter, r *http.Request) error {
 	f, shipping := readAddress(r, "email")
 	f.checkEmail()
 	if !f.ok() {
-		return s.showCheckout(w, r, http.StatusUnprocessableEntity, stepContact, f, nil)
+		return s.showCheckout(w, r, http.StatusUnprocessableEntity, checkoutView{edit: stepContact, typed: f})
 	}
 	return s.changeCheckout(w, r, f, stepShipping, func(ref cartRef, access orders.Access) error {
 		_, err := s.Orders.SetContact(r.Context(), ref.ID, access, orders.Contact{Email: f.Value("email"), Shipping: shipping})
@@ -190,12 +199,12 @@ func (s *Storefront) changeCheckout(w http.ResponseWriter, r *http.Request, f *f
 	case err == nil:
 		return redirect(w, r, "/checkout#"+next)
 	case f != nil && f.take(err, nil):
-		return s.showCheckout(w, r, statusOf(err), stepContact, f, nil)
+		return s.showCheckout(w, r, statusOf(err), checkoutView{edit: stepContact, typed: f})
 	case errs.KindOf(err) == errs.NotFound && f != nil:
 		return redirect(w, r, "/cart")
 	}
 	if e := errs.As(err); e != nil && (e.Kind == errs.Invalid || e.Kind == errs.Conflict || e.Kind == errs.NotFound) {
-		return s.showCheckout(w, r, statusOf(err), "", nil, &checkoutAlert{Title: "That did not work", Detail: e.Detail})
+		return s.showCheckout(w, r, statusOf(err), checkoutView{alert: &checkoutAlert{Title: "That did not work", Detail: e.Detail}})
 	}
 	return err
 }
@@ -208,8 +217,9 @@ func (s *Storefront) complete(w http.ResponseWriter, r *http.Request) error {
 	}
 	provider, method, ok := s.paymentMethod(r.PostForm.Get("payment"))
 	if !ok {
-		return s.showCheckout(w, r, http.StatusUnprocessableEntity, "", nil,
-			&checkoutAlert{Title: "How would you like to pay?", Detail: "Choose a way to pay."})
+		return s.showCheckout(w, r, http.StatusUnprocessableEntity, checkoutView{
+			alert: &checkoutAlert{Title: "How would you like to pay?", Detail: "Choose a way to pay."},
+		})
 	}
 	access, err := s.access(w, r, "")
 	if err != nil {
@@ -248,10 +258,12 @@ func (s *Storefront) notPlaced(w http.ResponseWriter, r *http.Request, err error
 		alert.Title = "This way to pay is not available right now"
 	case errors.Is(err, orders.ErrPriceChanged):
 		alert.Title, alert.AcceptPrices = "A price has changed", true
+	case errors.Is(err, orders.ErrCouponExhausted):
+		alert.Title, alert.AcceptPrices = "A coupon is used up", true
 	case errors.Is(err, orders.ErrAlreadyPaid):
 		return s.toOrderOfCart(w, r)
 	case errors.Is(err, orders.ErrOutOfStock):
-		return s.showCart(w, r, statusOf(err), e.Detail)
+		return s.showCart(w, r, statusOf(err), cartView{problem: e.Detail})
 	case e.Kind == errs.NotFound:
 		return redirect(w, r, "/cart")
 	case e.Kind == errs.Conflict, e.Kind == errs.Invalid, e.Kind == errs.RateLimited:
@@ -259,7 +271,7 @@ func (s *Storefront) notPlaced(w http.ResponseWriter, r *http.Request, err error
 	default:
 		return err
 	}
-	return s.showCheckout(w, r, statusOf(err), "", nil, alert)
+	return s.showCheckout(w, r, statusOf(err), checkoutView{alert: alert})
 }
 
 // toOrderOfCart leads to the order that the shopper's cart has become, maybe in another window.

@@ -38,6 +38,9 @@ type Orders interface {
 	SetContact(ctx context.Context, id orders.CartID, access orders.Access, contact orders.Contact) (*orders.Cart, error)
 	ShippingMethods(ctx context.Context, id orders.CartID, access orders.Access) ([]orders.ShippingMethod, error)
 	SetShippingMethod(ctx context.Context, id orders.CartID, access orders.Access, methodID string) (*orders.Cart, error)
+	// ApplyCoupon fails with orders.ErrCouponInvalid or ErrCouponExhausted for a code that takes nothing off.
+	ApplyCoupon(ctx context.Context, id orders.CartID, access orders.Access, code string) (*orders.Cart, error)
+	RemoveCoupon(ctx context.Context, id orders.CartID, access orders.Access, code string) (*orders.Cart, error)
 	// AcceptPrices takes today's prices over into the cart, after Complete failed with orders.ErrPriceChanged.
 	AcceptPrices(ctx context.Context, id orders.CartID, access orders.Access) (*orders.Cart, error)
 	// Complete places the order. It fails with orders.ErrOutOfStock, ErrPriceChanged, ErrCartChanged,

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shopd/internal/catalog"
+	"shopd/internal/money"
 	"shopd/internal/platform/errs"
 )
 
@@ -68,6 +69,7 @@ type pickerVariant struct {
 	Price   string            `json:"price"`
 	Was     string            `json:"was,omitempty"`
 	Off     int64             `json:"off,omitempty"`
+	Lowest  string            `json:"lowest,omitempty"` // of the 30 days before the reduction
 	Stock   string            `json:"stock"`
 	InStock bool              `json:"inStock"` // whether it can be bought
 	Image   int               `json:"image"`   // index in the gallery, -1 for none
@@ -83,6 +85,18 @@ func (b *productBody) Buyable() bool {
 
 // Orderable reports whether any form of it can be bought.
 func (b *productBody) Orderable() bool { return b.InStock || b.Backorder }
+
+// Lowest is the lowest price before the reduction that is shown; nil without one.
+func (b *productBody) Lowest() *money.Amount {
+	now, before, lowest := b.Price, b.CompareAt, b.LowestBefore
+	if b.Chosen != nil {
+		now, before, lowest = b.Chosen.Price, b.Chosen.CompareAt, b.Chosen.LowestBefore
+	}
+	if percentOff(now, before) == 0 {
+		return nil
+	}
+	return lowest
+}
 
 // StockLine tells a shopper about the stock as far as the choice is made.
 func (b *productBody) StockLine() string {
@@ -296,6 +310,9 @@ func picker(p *catalog.Product, gallery []*picture) []pickerVariant {
 		}
 		if out[i].Off > 0 {
 			out[i].Was = price(*v.CompareAt)
+			if v.LowestBefore != nil {
+				out[i].Lowest = price(*v.LowestBefore)
+			}
 		}
 		if v.Image != nil {
 			out[i].Image = slices.IndexFunc(gallery, func(g *picture) bool { return g.URL == v.Image.URL })

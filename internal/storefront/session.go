@@ -222,6 +222,8 @@ var notices = map[string]string{
 	"line-removed":     "Removed from your cart.",
 	"cart-updated":     "Cart updated.",
 	"line-added":       "Added to your cart.",
+	"coupon-applied":   "Your coupon counts.",
+	"coupon-removed":   "Coupon removed.",
 	"prices-accepted":  "Your cart now has today’s prices.",
 	"signed-out":       "You are signed out.",
 	"registered":       "Welcome! Your account is ready.",

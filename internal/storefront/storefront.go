@@ -151,6 +151,8 @@ func (s *Storefront) publicRoutes(r chi.Router) {
 func (s *Storefront) purchaseRoutes(r chi.Router) {
 	r.Get("/cart", s.page(s.cart))
 	r.Get("/cart/summary", s.page(s.cartSummary))
+	r.Post("/cart/promotions", s.page(s.applyCoupon))
+	r.Post("/cart/promotions/remove", s.page(s.removeCoupon))
 	r.Post("/cart/lines", s.page(s.addLine))
 	r.Post("/cart/lines/{line}", s.page(s.setQuantity))
 	r.Post("/cart/lines/{line}/remove", s.page(s.removeLine))

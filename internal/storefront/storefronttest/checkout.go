@@ -80,7 +80,7 @@ func (o *Orders) newOrder(c *cart) *order {
 	o.number++
 	out := &order{secret: "os_" + crypto.RandomToken(24), Order: orders.Order{
 		ID: orders.ID(id.New("ord")), Number: o.number, CartID: c.ID, CartVersion: c.Version, CustomerID: c.CustomerID, Status: orders.PendingPayment, Currency: c.Currency,
-		Totals: c.Totals, Contact: *c.Contact, Method: *c.Method, PlacedAt: o.now(), Version: 1,
+		Totals: c.Totals, Contact: *c.Contact, Method: *c.Method, Promotions: c.Promotions, PlacedAt: o.now(), Version: 1,
 	}}
 	for _, l := range c.Lines {
 		out.Lines = append(out.Lines, orders.Line{

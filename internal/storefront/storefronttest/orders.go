@@ -3,6 +3,7 @@ package storefronttest
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,8 +97,17 @@ func total(c *orders.Cart) {
 	}
 	for i := range c.Lines {
 		l := &c.Lines[i]
-		l.Total = l.UnitPrice.Times(int64(l.Quantity))
-		t.Subtotal = t.Subtotal.Add(l.Total)
+		full := l.UnitPrice.Times(int64(l.Quantity))
+		l.Discount = zero(c.Currency)
+		if len(c.Coupons) > 0 {
+			l.Discount = full.Share(1, 10)
+		}
+		l.Total = full.Sub(l.Discount)
+		t.Subtotal, t.Discount = t.Subtotal.Add(full), t.Discount.Add(l.Discount)
+	}
+	c.Promotions = nil
+	if !t.Discount.IsZero() {
+		c.Promotions = []orders.AppliedPromotion{{Title: "A tenth less", Code: Coupon, Discount: t.Discount, Shipping: zero(c.Currency)}}
 	}
 	if c.Method != nil {
 		t.Shipping = c.Method.Price
@@ -105,7 +115,7 @@ func total(c *orders.Cart) {
 	if _, region := c.ShipTo(); region == "CA" {
 		t.Tax = t.Subtotal.Share(725, 10_000)
 	}
-	t.Total = t.Subtotal.Add(t.Shipping).Add(t.Tax)
+	t.Total = t.Subtotal.Sub(t.Discount).Add(t.Shipping).Add(t.Tax)
 	c.Totals = t
 	c.Version++
 }
@@ -244,6 +254,28 @@ func (o *Orders) SetShippingMethod(ctx context.Context, cartID orders.CartID, a 
 			return errs.New(errs.Invalid, "unknown_shipping_method", "This shipping method is not offered for the cart.")
 		}
 		c.Method = &methods[i]
+		return nil
+	})
+}
+
+// Coupon is a code that takes a tenth off; any other is not valid.
+const Coupon = "TENTH"
+
+// ApplyCoupon implements storefront.Orders.
+func (o *Orders) ApplyCoupon(_ context.Context, cartID orders.CartID, a orders.Access, code string) (*orders.Cart, error) {
+	return o.change(cartID, a, func(c *orders.Cart) error {
+		if !strings.EqualFold(code, Coupon) || len(c.Coupons) > 0 {
+			return orders.ErrCouponInvalid
+		}
+		c.Coupons = []orders.Coupon{{Code: Coupon, Title: "A tenth less", Applied: true}}
+		return nil
+	})
+}
+
+// RemoveCoupon implements storefront.Orders.
+func (o *Orders) RemoveCoupon(_ context.Context, cartID orders.CartID, a orders.Access, _ string) (*orders.Cart, error) {
+	return o.change(cartID, a, func(c *orders.Cart) error {
+		c.Coupons = nil
 		return nil
 	})
 }

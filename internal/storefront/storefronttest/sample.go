@@ -92,13 +92,13 @@ func productOf(s sample.Product) *catalog.Product {
 			p.PriceMax = v.Price
 		}
 	}
-	p.CompareAt = s.CompareAtPrice
+	p.CompareAt, p.LowestBefore = s.CompareAtPrice, s.CompareAtPrice
 	return p
 }
 
 func variantOf(v sample.Variant, images []catalog.Image) catalog.Variant {
 	out := catalog.Variant{
-		ID: catalog.VariantID(id.Derive("var", v.SKU)), SKU: v.SKU, Options: v.Options, Price: v.Price, CompareAt: v.CompareAtPrice,
+		ID: catalog.VariantID(id.Derive("var", v.SKU)), SKU: v.SKU, Options: v.Options, Price: v.Price, CompareAt: v.CompareAtPrice, LowestBefore: v.CompareAtPrice,
 		Availability: catalog.Availability{InStock: v.Quantity > 0},
 	}
 	if v.Quantity > 0 && v.Quantity <= fewLeft {
@@ -176,7 +176,7 @@ func slugOf(name string) string {
 func item(p *catalog.Product) catalog.ListItem {
 	out := catalog.ListItem{
 		ID: p.ID, Slug: p.Slug, SKU: p.SKU, Title: p.Title, Brand: p.Brand, Price: p.Price, PriceMax: p.PriceMax,
-		CompareAt: p.CompareAt, InStock: p.InStock, Rating: p.Rating,
+		CompareAt: p.CompareAt, LowestBefore: p.LowestBefore, InStock: p.InStock, Rating: p.Rating,
 	}
 	if len(p.Images) > 0 {
 		out.Image = &p.Images[0]

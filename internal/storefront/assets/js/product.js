@@ -34,6 +34,9 @@ function showVariant(form, variant) {
   const part = (tag, name, text) => Object.assign(document.createElement(tag), { className: name, textContent: text });
   price.replaceChildren(part("span", `price__now${variant.off ? " price__now--sale" : ""}`, variant.price));
   if (variant.off) price.append(" ", part("s", "price__was", variant.was), " ", part("span", "tag tag--sale", `−${variant.off} %`));
+  const lowest = document.querySelector("[data-lowest]");
+  lowest.hidden = !variant.lowest;
+  lowest.lastElementChild.textContent = variant.lowest ?? "";
   setStock(form, variant.stock, variant.inStock);
   const sku = document.querySelector("[data-sku]");
   if (sku) sku.textContent = variant.sku;
