@@ -30,14 +30,20 @@ const (
 
 // consume runs one worker of runner until ctx ends.
 func (b *Broker) consume(ctx context.Context, runner *broker.Runner) {
-	for failures := 0; ctx.Err() == nil; {
+	for failures, clashed := 0, 0; ctx.Err() == nil; {
 		began := time.Now()
 		err := b.stream(ctx, runner)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) > steady {
-			failures = 0
+			failures, clashed = 0, 0
+		}
+		if clash(err) && clashed < clashes {
+			clashed++
+			b.Log.InfoContext(ctx, "consumer comes back at once", "consumer", runner.Consumer, "error", err)
+			broker.Sleep(ctx, rand.N(clashPause))
+			continue
 		}
 		failures++
 		b.Log.WarnContext(ctx, "consumer lost its queue and comes back", "consumer", runner.Consumer, "error", err)
@@ -64,7 +70,7 @@ func (b *Broker) stream(ctx context.Context, runner *broker.Runner) (err error) 
 			err = errors.Join(err, ch.Close())
 		}
 	}()
-	queue, err := declare(ch, runner.Subscription)
+	queue, err := b.declare(ctx, ch, runner.Subscription)
 	if err != nil {
 		return err
 	}
@@ -99,14 +105,15 @@ func (b *Broker) stream(ctx context.Context, runner *broker.Runner) (err error) 
 	}
 }
 
-func declare(ch *amqp.Channel, s broker.Subscription) (string, error) {
+// declare makes the queue of s and returns its name. One for broadcasts belongs to the connection of ch.
+func (b *Broker) declare(ctx context.Context, ch *amqp.Channel, s broker.Subscription) (string, error) {
+	if !s.Broadcast {
+		return queueName(s.Consumer), b.declaring.work(ctx, s)
+	}
 	if err := declareExchange(ch); err != nil {
 		return "", err
 	}
-	if s.Broadcast {
-		return declareBroadcast(ch, s)
-	}
-	return declareWork(ch, s)
+	return declareBroadcast(ch, s)
 }
 
 // collect waits for a message and takes up to most that come within patience after it. Nothing means that ctx or the

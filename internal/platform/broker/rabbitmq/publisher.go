@@ -26,13 +26,13 @@ type message struct {
 // blocks publishers only.
 type publisher struct {
 	link    *link
-	prepare func(*amqp.Channel) error // declares what the messages go to, on each new channel
+	prepare func(context.Context, *amqp.Channel) error // declares what the messages go to, on each new channel
 
 	turn    chan struct{} // held by the batch that is under way
 	session *session
 }
 
-func newPublisher(l *link, prepare func(*amqp.Channel) error) *publisher {
+func newPublisher(l *link, prepare func(context.Context, *amqp.Channel) error) *publisher {
 	return &publisher{link: l, prepare: prepare, turn: make(chan struct{}, 1)}
 }
 
@@ -89,7 +89,7 @@ func (p *publisher) ready(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	if p.prepare != nil {
-		if err := p.prepare(ch); err != nil {
+		if err := p.prepare(ctx, ch); err != nil {
 			return nil, broker.ErrUnavailable.Wrap(errors.Join(err, ch.Close()))
 		}
 	}

@@ -27,13 +27,14 @@ const (
 // pollRedriven is how often events are looked for that were sent again by hand.
 const pollRedriven = 2 * time.Second
 
-// Broker is a broker.Broker on RabbitMQ 3.10 or newer. It keeps three connections, made when they are first
-// needed: one to publish events, one to consume, one to send failed messages to their retry queues.
+// Broker is a broker.Broker on RabbitMQ 3.10 or newer. It keeps four connections, made when they are first
+// needed: one to publish events, one to consume, one to send failed messages to their retry queues, one to declare.
 type Broker struct {
 	*broker.Runtime
 	events    *publisher
 	retries   *publisher
 	consuming *link
+	declaring *declarer
 
 	retryQueues sync.Map // names that were declared on the present session of retries
 }
@@ -50,9 +51,12 @@ func New(url string, c broker.Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{Runtime: runtime, consuming: &link{url: url, name: "shopd consumers", log: c.Log}}
+	b := &Broker{
+		Runtime: runtime, consuming: &link{url: url, name: "shopd consumers", log: c.Log},
+		declaring: &declarer{link: &link{url: url, name: "shopd queues", log: c.Log}},
+	}
 	b.events = newPublisher(&link{url: url, name: "shopd relay", log: c.Log}, b.declareAll)
-	b.retries = newPublisher(&link{url: url, name: "shopd retries", log: c.Log}, func(*amqp.Channel) error {
+	b.retries = newPublisher(&link{url: url, name: "shopd retries", log: c.Log}, func(context.Context, *amqp.Channel) error {
 		b.retryQueues.Clear()
 		return nil
 	})
@@ -61,7 +65,7 @@ func New(url string, c broker.Config) (*Broker, error) {
 
 // declareAll makes the exchange and all work queues, so that no event is published before its consumers' queues
 // are there.
-func (b *Broker) declareAll(ch *amqp.Channel) error {
+func (b *Broker) declareAll(ctx context.Context, ch *amqp.Channel) error {
 	if err := declareExchange(ch); err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func (b *Broker) declareAll(ch *amqp.Channel) error {
 		if runner.Broadcast {
 			continue
 		}
-		if _, err := declareWork(ch, runner.Subscription); err != nil {
+		if err := b.declaring.work(ctx, runner.Subscription); err != nil {
 			return err
 		}
 	}
@@ -124,6 +128,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	loops.Wait()
 	b.consuming.close()
 	b.retries.link.close()
+	b.declaring.link.close()
 	return nil
 }
 
@@ -167,7 +172,7 @@ func (b *Broker) Ping(ctx context.Context) error {
 
 // Close ends the connections. Each takes a second at most when the broker does not answer.
 func (b *Broker) Close() error {
-	for _, l := range []*link{b.events.link, b.retries.link, b.consuming} {
+	for _, l := range []*link{b.events.link, b.retries.link, b.consuming, b.declaring.link} {
 		l.close()
 	}
 	return nil

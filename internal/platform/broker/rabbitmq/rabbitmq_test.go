@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -342,3 +343,52 @@ func (p *proxy) pass(ctx context.Context, from, to net.Conn) {
 		}
 	}
 }
+
+// TestBrokersThatStartAtOnceDoNotGetIntoEachOthersWay: RabbitMQ 3.10 ends the connection of one of two who declare the
+// same quorum queue at once, and consumers that had shared it came back after ever longer pauses.
+func TestBrokersThatStartAtOnceDoNotGetIntoEachOthersWay(t *testing.T) {
+	t.Parallel()
+	const replicas = 6
+	url, lab := testenv.RabbitMQ(t), brokertest.NewLab(t)
+	names := []string{"inventory.orders", "orders.mail", "orders.payments", "catalog.projector"}
+	var lost atomic.Int64
+	watched := slog.New(countLosses{slog.DiscardHandler, &lost})
+	brokers := make([]*rabbitmq.Broker, replicas)
+	for i := range brokers {
+		c := lab.Config(t)
+		c.Log = watched
+		brokers[i] = newBroker(t, url, c)
+		for _, name := range names {
+			require.NoError(t, brokers[i].Subscribe(lab.Effect(name, nil)))
+		}
+	}
+	batch := brokertest.Events(replicas, placed)
+	for i, b := range brokers {
+		brokertest.Start(t, b)
+		go func() { _, _ = b.Publish(t.Context(), batch[i:i+1]) }() // published below whatever becomes of it
+	}
+	brokertest.Publish(t, brokers[0], batch...)
+	for _, name := range names {
+		lab.Eventually(t, name, batch)
+	}
+	require.Zero(t, lost.Load(), "a consumer lost its queue to another's declaration")
+}
+
+// countLosses counts how often a consumer says that it has lost its queue.
+type countLosses struct {
+	slog.Handler
+	n *atomic.Int64
+}
+
+func (h countLosses) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h countLosses) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "consumer lost its queue") {
+		h.n.Add(1)
+	}
+	return nil
+}
+
+func (h countLosses) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+func (h countLosses) WithGroup(string) slog.Handler { return h }

@@ -31,18 +31,17 @@ func declareExchange(ch *amqp.Channel) error {
 	return nil
 }
 
-// declareWork makes the durable queue of s and binds it to its types. Bindings to types that s no longer names
-// stay; the runner passes over what they bring.
-func declareWork(ch *amqp.Channel, s broker.Subscription) (string, error) {
+// declareWork makes the durable queue of s.
+func declareWork(ch *amqp.Channel, s broker.Subscription) error {
 	name := queueName(s.Consumer)
 	_, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{
 		amqp.QueueTypeArg:  amqp.QueueTypeQuorum,
 		"x-delivery-limit": noLimit,
 	})
 	if err != nil {
-		return "", fmt.Errorf("declare queue %s: %w", name, err)
+		return fmt.Errorf("declare queue %s: %w", name, err)
 	}
-	return name, bind(ch, name, s.Types)
+	return nil
 }
 
 // declareBroadcast makes a queue that lives as long as the connection.
@@ -54,6 +53,8 @@ func declareBroadcast(ch *amqp.Channel, s broker.Subscription) (string, error) {
 	return q.Name, bind(ch, q.Name, s.Types)
 }
 
+// bind binds a queue to types. Bindings to types that a subscription no longer names stay; the runner passes over what
+// they bring.
 func bind(ch *amqp.Channel, queue string, types []string) error {
 	for _, t := range types {
 		if err := ch.QueueBind(queue, t, Exchange, false, nil); err != nil {
