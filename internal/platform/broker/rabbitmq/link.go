@@ -39,6 +39,7 @@ type link struct {
 
 	mu       sync.Mutex
 	conn     *amqp.Connection
+	raw      net.Conn // under conn
 	failed   error
 	failedAt time.Time
 	blocked  atomic.Pointer[string] // why the broker takes nothing; nil when it does
@@ -79,6 +80,7 @@ func (l *link) dial(ctx context.Context) (*amqp.Connection, error) {
 			if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 				return nil, errors.Join(err, conn.Close())
 			}
+			l.raw = conn
 			return &boundedConn{Conn: conn}, nil
 		},
 	})
@@ -135,7 +137,17 @@ func (l *link) close() {
 	if l.conn == nil || l.conn.IsClosed() {
 		return
 	}
-	if err := l.conn.CloseDeadline(time.Now().Add(closeTimeout)); err != nil && !errors.Is(err, amqp.ErrClosed) {
+	conn := l.conn
+	answered := make(chan error, 1)
+	go func() { answered <- conn.CloseDeadline(time.Now().Add(closeTimeout)) }()
+	var err error
+	select {
+	case err = <-answered:
+	case <-time.After(closeTimeout):
+		// A broker without memory reads no farewell, and each of its heartbeats moves the library's deadline on.
+		err = errors.Join(errors.New("no answer"), l.raw.Close())
+	}
+	if err != nil && !errors.Is(err, amqp.ErrClosed) {
 		l.log.Info("the broker did not answer the farewell", "connection", l.name, "error", err)
 	}
 }

@@ -1,9 +1,11 @@
 package rabbitmq_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -231,6 +233,33 @@ func TestABrokerThatHangsHoldsNeitherPublishingNorShutdown(t *testing.T) {
 	require.Less(t, time.Since(began), 20*time.Second)
 }
 
+// A broker under a memory alarm reads nothing from those who publish, and goes on sending heartbeats.
+func TestABrokerThatOnlyTalksHoldsNeitherPublishingNorShutdown(t *testing.T) {
+	t.Parallel()
+	lab := brokertest.NewLab(t)
+	proxy := newProxy(t, testenv.RabbitMQ(t))
+	b := newBroker(t, proxy.url, lab.Config(t))
+	require.NoError(t, b.Subscribe(lab.Effect("inventory.orders", nil)))
+	stop := brokertest.Start(t, b)
+	batch := brokertest.Events(2, placed)
+	brokertest.Publish(t, b, batch[0])
+	lab.Eventually(t, "inventory.orders", batch[:1])
+
+	proxy.deaf.Store(true)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.Publish(context.WithoutCancel(t.Context()), batch[1:])
+		stop()
+		ended <- errors.Join(err, b.Close())
+	}()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, broker.ErrUnavailable)
+	case <-time.After(time.Minute):
+		require.Fail(t, "publishing or shutdown hangs")
+	}
+}
+
 func TestAnAbsentBrokerIsUnavailableAtOnce(t *testing.T) {
 	t.Parallel()
 	lab := brokertest.NewLab(t)
@@ -287,6 +316,8 @@ func TestEventsWaitWhileTheDatabaseIsAway(t *testing.T) {
 type proxy struct {
 	url    string
 	frozen atomic.Bool
+	// deaf lets the broker hear nothing but heartbeats.
+	deaf atomic.Bool
 }
 
 func newProxy(t testing.TB, target string) *proxy {
@@ -317,14 +348,35 @@ func newProxy(t testing.TB, target string) *proxy {
 				continue
 			}
 			context.AfterFunc(ctx, func() { _, _ = client.Close(), server.Close() })
-			running.Go(func() { p.pass(ctx, client, server) })
-			running.Go(func() { p.pass(ctx, server, client) })
+			running.Go(func() { p.pass(ctx, client, server, true) })
+			running.Go(func() { p.talk(ctx, client) })
+			running.Go(func() { p.pass(ctx, server, client, false) })
 		}
 	})
 	return p
 }
 
-func (p *proxy) pass(ctx context.Context, from, to net.Conn) {
+// talk sends heartbeats to a client that is not heard, more often than a broker would: one that comes while the client
+// says farewell is what matters.
+func (p *proxy) talk(ctx context.Context, client net.Conn) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+		if p.deaf.Load() {
+			if _, err := client.Write(heartbeatFrame); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// heartbeatFrame is what both sides send when they have nothing to say.
+var heartbeatFrame = []byte{8, 0, 0, 0, 0, 0, 0, 0xce}
+
+func (p *proxy) pass(ctx context.Context, from, to net.Conn, upwards bool) {
 	buffer := make([]byte, 4096)
 	for {
 		n, err := from.Read(buffer)
@@ -332,7 +384,7 @@ func (p *proxy) pass(ctx context.Context, from, to net.Conn) {
 			<-ctx.Done()
 			return
 		}
-		if n > 0 {
+		if n > 0 && !(p.deaf.Load() && upwards && !bytes.Equal(buffer[:n], heartbeatFrame)) {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
