@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-short unit services services-stop lint verify admin e2e bench chaos clean
+.PHONY: help build demo test test-short unit services services-stop lint verify admin e2e bench chaos chaos-crash clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ SEED ?=
 
 chaos: ## buyers buy while everything fails, then all promises are checked (DURATION=30m SEED=7 ARGS=…)
 	$(GO) run ./chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(ARGS)
+
+chaos-crash: ## let one process die at every write and named point of a purchase (SEED=7 ARGS='-duration 5m')
+	$(GO) run ./chaos crash $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 clean: ## remove what was built; services and their data stay
 	rm -rf bin e2e/artifacts e2e/node_modules

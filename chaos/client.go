@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -151,6 +152,9 @@ func (c *caller) send(request *http.Request, kind class) answer {
 	begin := time.Now()
 	a := c.receive(request)
 	e := exchangeRecord{class: kind, write: request.Method != http.MethodGet, begin: begin, took: time.Since(begin), status: a.status, failed: a.err != nil}
+	if errors.Is(a.err, context.DeadlineExceeded) && e.took < answerPatience/2 {
+		e.failed = false // it was the caller who hung up
+	}
 	if a.header.Get(fromBalancer) != "" {
 		a.err, e.failed = fmt.Errorf("balancer: %s", a.header.Get(fromBalancer)), true
 	} else if a.err == nil {

@@ -14,12 +14,14 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // options are the flags.
 type options struct {
+	mode     string
 	duration time.Duration
 	seed     uint64
 	rate     float64
@@ -31,6 +33,7 @@ type options struct {
 	source   string
 	state    string
 	elastic  string
+	replicas int
 }
 
 func main() {
@@ -44,28 +47,61 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	begin := time.Now()
-	r, err := run(ctx, o, func(text string) {
+	err = o.do(ctx, func(text string) {
 		fmt.Fprintf(os.Stderr, "  %7.1f s  %s\n", time.Since(begin).Seconds(), text)
 	})
 	stop()
-	if r != nil {
-		err = errors.Join(err, r.print(os.Stdout, o.json))
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
 }
 
+// do does what was asked for and prints what it found. Its error says that a promise was broken, or that nothing can be
+// said.
+func (o options) do(ctx context.Context, say func(string)) error {
+	switch o.mode {
+	case modeCrash:
+		r, err := runCrash(ctx, o, say)
+		if err != nil {
+			return err
+		}
+		return r.print(os.Stdout, o.json)
+	default:
+		r, err := run(ctx, o, say)
+		if err != nil {
+			return err
+		}
+		return r.print(os.Stdout, o.json)
+	}
+}
+
+// What chaos does: a storm, unless the first argument says otherwise.
+const (
+	modeStorm = "storm"
+	modeCrash = "crash"
+)
+
 func parse(args []string, stderr io.Writer) (options, error) {
 	today, err := strconv.ParseUint(time.Now().UTC().Format("20060102"), 10, 64)
 	if err != nil {
 		return options{}, err
 	}
-	o := options{seed: today}
+	o := options{mode: modeStorm, seed: today, replicas: 2}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		o.mode, args = args[0], args[1:]
+	}
+	longest := 2 * time.Minute
+	switch o.mode {
+	case modeStorm:
+	case modeCrash:
+		longest = 0
+	default:
+		return o, fmt.Errorf("%q is none of %s, %s", o.mode, modeStorm, modeCrash)
+	}
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.DurationVar(&o.duration, "duration", 2*time.Minute, "how long the storm lasts; setting up, healing and checking come on top")
+	flags.DurationVar(&o.duration, "duration", longest, "how long the storm lasts, or crashes go on (0: until all are done); setting up, healing and checking come on top")
 	flags.Uint64Var(&o.seed, "seed", o.seed, "what buyers and faults are drawn from; by default the day's date")
 	flags.Float64Var(&o.rate, "rate", 12, "purchases begun in a second")
 	flags.BoolVar(&o.strict, "strict", false, "judge latency too; for a machine that does nothing else")
@@ -80,7 +116,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 || o.duration < 10*time.Second || o.rate < 0.1 || o.rate > 1000 {
+	if flags.NArg() > 0 || o.mode == modeStorm && o.duration < 10*time.Second || o.rate < 0.1 || o.rate > 1000 {
 		return o, errors.New("no arguments are taken, -duration is at least 10s and -rate from 0.1 to 1000")
 	}
 	return o, nil

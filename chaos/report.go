@@ -71,9 +71,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		failure = errBreach
 	}
 	if asJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return errors.Join(encoder.Encode(r), failure)
+		return errors.Join(encode(w, r), failure)
 	}
 	fmt.Fprintf(w, "\nseed %d, %s of faults, %g purchases a second; %s\n\nschedule\n%s", r.Seed, r.Took.Round(time.Second), r.Rate, r.Machine, printSchedule(r.Schedule))
 	fmt.Fprintf(w, "\npurchases tried %d: ok %d, refused %d, unknown to the buyer %d; %d more did not get as far as paying\n",
@@ -85,7 +83,13 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		}
 	}
 	fmt.Fprintln(w)
-	return errors.Join(r.printShares(w), r.printVerdicts(w), failure)
+	return errors.Join(r.printShares(w), printVerdicts(w, r.Verdicts, r.Holds, r.State), failure)
+}
+
+func encode(w io.Writer, report any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(report)
 }
 
 func (r *report) printShares(w io.Writer) error {
@@ -102,10 +106,11 @@ func (r *report) printShares(w io.Writer) error {
 	return t.Flush()
 }
 
-func (r *report) printVerdicts(w io.Writer) error {
+// printVerdicts writes a table, what was looked at, and the evidence of what is broken.
+func printVerdicts(w io.Writer, verdicts []verdict, holds bool, stateDir string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\npromise\t\tverdict\t")
-	for _, v := range r.Verdicts {
+	for _, v := range verdicts {
 		state := "holds"
 		if !v.Holds {
 			state = "BROKEN"
@@ -116,18 +121,18 @@ func (r *report) printVerdicts(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w, "\nwhat was looked at")
-	for _, v := range r.Verdicts {
+	for _, v := range verdicts {
 		fmt.Fprintf(w, "  %-4s %s\n", v.ID, v.Checked)
 	}
-	if r.Holds {
+	if holds {
 		return nil
 	}
 	fmt.Fprintln(w, "\nevidence")
-	for _, v := range r.Verdicts {
+	for _, v := range verdicts {
 		for _, e := range v.Evidence {
 			fmt.Fprintf(w, "  %-4s %s\n", v.ID, e)
 		}
 	}
-	_, err := fmt.Fprintf(w, "\nLogs, databases and the buyers' journal are in %s\n", r.State)
+	_, err := fmt.Fprintf(w, "\nLogs, databases and the buyers' journal are in %s\n", stateDir)
 	return err
 }

@@ -58,6 +58,7 @@ type stand struct {
 	db       *pgxpool.Pool // superuser, not through a wire
 	apiKey   string        // opens everything of the merchant's
 	goods    []article
+	cutter   *cutter // of the only replica; nil where there are two
 	undo     []func() error
 }
 
@@ -98,8 +99,8 @@ func openStand(ctx context.Context, o options, say func(string)) (_ *stand, err 
 	}
 	s.audit.listen(ctx)
 	s.later(func() error { s.audit.close(); return nil })
-	say("Starting two replicas")
-	return s, s.openReplicas(ctx)
+	say(fmt.Sprintf("Starting %d replicas", o.replicas))
+	return s, s.openReplicas(ctx, o.replicas)
 }
 
 // makeStateDir makes the directory of the run. Servers that run as somebody else must be able to pass through it.
@@ -258,13 +259,20 @@ func (s *stand) makeShop(ctx context.Context) error {
 	return err
 }
 
-func (s *stand) openReplicas(ctx context.Context) (err error) {
+func (s *stand) openReplicas(ctx context.Context, count int) (err error) {
 	if s.balancer, err = newBalancer(ctx); err != nil {
 		return err
 	}
 	s.later(s.balancer.close)
 	s.later(func() error { s.network.close(); return nil })
-	for _, name := range []string{"replica-1", "replica-2"} {
+	if count == 1 {
+		if s.cutter, err = newCutter(ctx, s.postgres.Addr); err != nil {
+			return err
+		}
+		s.later(s.cutter.close)
+	}
+	for i := range count {
+		name := fmt.Sprintf("replica-%d", i+1)
 		r := &replica{name: name, binary: s.binary, log: filepath.Join(s.dir, name+".log"), wires: map[string]*wire{}}
 		at := map[string]string{}
 		for service, addr := range s.directly() {
@@ -275,6 +283,9 @@ func (s *stand) openReplicas(ctx context.Context) (err error) {
 				return err
 			}
 			at[service] = r.wires[service].addr()
+		}
+		if s.cutter != nil {
+			at[postgres] = s.cutter.addr()
 		}
 		if r.public, err = rig.FreeAddress(ctx); err != nil {
 			return err
