@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/jackc/pgx/v5"
 
 	"shopd/internal/catalog"
@@ -14,8 +17,10 @@ import (
 	"shopd/internal/payments"
 	"shopd/internal/platform/alert"
 	"shopd/internal/platform/errs"
+	"shopd/internal/platform/httpx"
 	"shopd/internal/platform/jobs"
 	"shopd/internal/platform/mail"
+	"shopd/internal/platform/ratelimit"
 	"shopd/internal/pricing"
 	"shopd/internal/recs"
 	"shopd/internal/users"
@@ -140,14 +145,32 @@ func (p ordersPromotions) Release(ctx context.Context, orderIDs ...string) error
 }
 
 // ordersStock is inventory as orders needs it.
-type ordersStock struct{ *inventory.Service }
+type ordersStock struct {
+	*inventory.Service
+	perMinute int // requests that one client may make
+}
+
+// holder is who makes the request and has stock held for it: nobody is to hoard what they do not pay. An account may
+// have a thirtieth of its requests a minute held at a time, an address, which many may share, a tenth.
+func (s ordersStock) holder(ctx context.Context) inventory.Holder {
+	p := httpx.PrincipalFrom(ctx)
+	if id := p.CustomerID(); id != "" {
+		return inventory.Holder{Key: id, Most: max(s.perMinute/30, 5)}
+	}
+	addr := middleware.GetClientIPAddr(ctx)
+	if p.Known() || !addr.IsValid() {
+		return inventory.Holder{}
+	}
+	sum := sha256.Sum256([]byte(ratelimit.AddrKey(addr)))
+	return inventory.Holder{Key: hex.EncodeToString(sum[:16]), Most: max(s.perMinute/10, 10)}
+}
 
 func (s ordersStock) Reserve(ctx context.Context, orderID string, pieces map[string]int64, ttl time.Duration) error {
 	items := make([]inventory.Item, 0, len(pieces))
 	for sku, q := range pieces {
 		items = append(items, inventory.Item{SKU: sku, Quantity: q})
 	}
-	return s.Service.Reserve(ctx, orderID, items, ttl)
+	return s.ReserveFor(ctx, s.holder(ctx), orderID, items, ttl)
 }
 
 func (s ordersStock) Extend(ctx context.Context, orderID string, ttl time.Duration) (bool, error) {

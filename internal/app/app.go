@@ -247,7 +247,7 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 		return err
 	}
 	if s.Inventory, err = inventory.New(inventory.Deps{
-		DB: s.pools.inventory, Relaxed: s.pools.reservations, Cache: store, Alerter: inventoryAlerter{s.alerts}, Log: s.log, Now: s.now, Registerer: s.metrics(),
+		DB: s.pools.inventory, Relaxed: s.pools.reservations, Cache: store, Redis: s.redis, Replicas: s.Config.Limits.Replicas, Alerter: inventoryAlerter{s.alerts}, Log: s.log, Now: s.now, Registerer: s.metrics(),
 	}); err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	}
 	s.Orders = orders.New(orders.Deps{
 		DB: s.pools.orders, Carts: s.pools.carts, Catalog: ordersCatalog{s.Catalog}, Pricing: ordersPricing{s.Pricing},
-		Promotions: ordersPromotions{s.Pricing}, Stock: ordersStock{s.Inventory},
+		Promotions: ordersPromotions{s.Pricing}, Stock: ordersStock{s.Inventory, s.Config.Limits.RatePerMinute},
 		Payments: ordersPayments{s.Payments}, Sealer: s.vault, Mailer: ordersMailer{s.queue}, Methods: s.paymentMethods(), ShopName: s.Config.Shop.Name,
 		BaseURL: s.baseURL(), TTL: s.Config.Timers.Reservation, Log: s.log, Now: s.now, Registerer: s.metrics(),
 	})

@@ -187,3 +187,26 @@ func stockRooms(t *testing.T, s *store) {
 		require.EqualValues(t, 1, s.number(t, `select count(*) from public_views.v_stock_movements where order_id = $1 and kind = 'sold'`, order))
 	})
 }
+
+// Somebody who fills carts and never pays must not empty the shelves.
+func TestHoldHoardingOverHTTP(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, onEmbedded(t), "SHOPD_RATE_LIMIT_PER_MINUTE=600")
+	a := s.stock(t, 1500, 100)
+	hoarder := newCustomer(t, s, "mallory@example.com")
+	const most = 20 // a thirtieth
+	held, refused := 0, 0
+	for range most + 3 {
+		switch answer := newBuyer(hoarder.client).add(a, 1).checkout().complete("test_requires_action"); answer.status {
+		case http.StatusCreated:
+			held++
+		default:
+			answer.refuses(http.StatusTooManyRequests, "too_many_holds")
+			require.NotEmpty(t, answer.header.Get("Retry-After"))
+			refused++
+		}
+	}
+	require.LessOrEqual(t, held, most+1, "one more when Redis took too long to say so")
+	require.GreaterOrEqual(t, refused, 2)
+	require.EqualValues(t, held, s.number(t, `select reserved from public_views.v_stock where sku = $1`, a.sku), "what was refused holds nothing")
+}

@@ -7,7 +7,7 @@ type StockChanged struct {
 	OnHand    int64  `json:"on_hand"`             // pieces in the house; negative by what is sold and still to come
 	Reserved  int64  `json:"reserved"`            // of them promised to orders
 	Available int64  `json:"available"`           // on_hand − reserved; negative by what is owed
-	Orderable int64  `json:"orderable,omitempty"` // what can be ordered, with what may be owed; missing where that is what is available
+	Orderable int64  `json:"orderable,omitempty"` // what can be ordered: what is available, and what may be owed
 	Kind      string `json:"kind"`                // of the movement: received, sold, returned, adjusted, transferred, reserved, released; terms when only those changed
 	OrderID   string `json:"order_id,omitempty"`
 	Version   int64  `json:"version"`

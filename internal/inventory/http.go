@@ -10,7 +10,6 @@ import (
 
 	"shopd/internal/platform/httpx"
 	"shopd/internal/platform/id"
-	"shopd/internal/platform/outbox"
 	"shopd/internal/platform/postgres"
 )
 
@@ -179,7 +178,7 @@ type movementOutput struct {
 }
 
 // once does work in a transaction that also keeps its answer: repeated under its key, it moves nothing again.
-func (h adminHandlers) once(ctx context.Context, work func(pgx.Tx) (answer any, err error)) (*movementOutput, error) {
+func (h adminHandlers) once(ctx context.Context, sku string, work func(pgx.Tx) (answer any, err error)) (*movementOutput, error) {
 	out := &movementOutput{ContentType: "application/json", Status: http.StatusCreated}
 	err := postgres.InTx(ctx, h.db, func(tx pgx.Tx) error {
 		answer, err := work(tx)
@@ -194,7 +193,7 @@ func (h adminHandlers) once(ctx context.Context, work func(pgx.Tx) (answer any, 
 	if err != nil {
 		return nil, err
 	}
-	outbox.Wake()
+	h.announced(ctx, sku)
 	return out, nil
 }
 
@@ -202,7 +201,7 @@ func (h adminHandlers) adjust(ctx context.Context, in *adjustInput) (*movementOu
 	a := Adjustment{
 		SKU: in.SKU, Location: in.Body.Location, Quantity: in.Body.Quantity, Reason: in.Body.Reason, Actor: httpx.PrincipalFrom(ctx).Actor(),
 	}
-	return h.once(ctx, func(tx pgx.Tx) (any, error) {
+	return h.once(ctx, in.SKU, func(tx pgx.Tx) (any, error) {
 		l, movement, err := h.AdjustTx(ctx, tx, a)
 		return movementBody{
 			ID: movement, SKU: l.SKU, Location: l.Location, Kind: Adjusted, Quantity: a.Quantity, Reason: a.Reason, Actor: a.Actor, At: h.now(),
@@ -230,7 +229,7 @@ func (h adminHandlers) transfer(ctx context.Context, in *transferInput) (*moveme
 	t := Transfer{
 		SKU: in.SKU, From: in.Body.From, To: in.Body.To, Quantity: in.Body.Quantity, Reason: in.Body.Reason, Actor: httpx.PrincipalFrom(ctx).Actor(),
 	}
-	return h.once(ctx, func(tx pgx.Tx) (any, error) {
+	return h.once(ctx, in.SKU, func(tx pgx.Tx) (any, error) {
 		levels, moved, err := h.TransferTx(ctx, tx, t)
 		if err != nil {
 			return nil, err
@@ -274,7 +273,7 @@ func (h adminHandlers) takeBack(ctx context.Context, in *returnInput) (*movement
 		ID: id.New("ret"), OrderID: in.Body.OrderID, Location: in.Body.Location, Items: []Item{{SKU: in.SKU, Quantity: in.Body.Quantity}},
 		Reason: in.Body.Reason, Actor: httpx.PrincipalFrom(ctx).Actor(),
 	}
-	return h.once(ctx, func(tx pgx.Tx) (any, error) {
+	return h.once(ctx, in.SKU, func(tx pgx.Tx) (any, error) {
 		levels, err := h.TakeBackTx(ctx, tx, r)
 		if err != nil {
 			return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"shopd/internal/events"
@@ -28,12 +29,13 @@ import (
 )
 
 type bundle struct {
-	svc     *inventory.Service
-	db      *pgxpool.Pool // as the domain
-	admin   *pgxpool.Pool // the owner, who may look everywhere
-	alerts  *alerts
-	metrics *prometheus.Registry
-	clock   *clock
+	svc      *inventory.Service
+	db       *pgxpool.Pool // as the domain
+	admin    *pgxpool.Pool // the owner, who may look everywhere
+	redisURL string
+	alerts   *alerts
+	metrics  *prometheus.Registry
+	clock    *clock
 }
 
 // alerts keeps what people were told.
@@ -67,14 +69,35 @@ func setup(t *testing.T) *bundle {
 	admin, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
 	t.Cleanup(admin.Close)
-	b := &bundle{db: db, admin: admin, alerts: &alerts{}, metrics: prometheus.NewRegistry(), clock: &clock{}}
-	store, err := cache.NewStore(testenv.Redis(t), b.metrics)
+	b := &bundle{db: db, admin: admin, redisURL: testenv.RedisURL(t), alerts: &alerts{}, metrics: prometheus.NewRegistry(), clock: &clock{}}
+	b.svc = b.replica(t, b.redisURL, b.metrics)
+	return b
+}
+
+// replica is another process of the shop on the same database.
+func (b *bundle) replica(t *testing.T, redisURL string, metrics *prometheus.Registry) *inventory.Service {
+	t.Helper()
+	client, err := cache.Connect(redisURL)
 	require.NoError(t, err)
-	b.svc, err = inventory.New(inventory.Deps{
-		DB: db, Cache: store, Alerter: b.alerts, Log: slog.New(slog.DiscardHandler), Now: b.clock.now, Registerer: b.metrics,
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	return b.service(t, client, client, metrics)
+}
+
+// gateless is a process without a gate, so that PostgreSQL is asked about everything.
+func (b *bundle) gateless(t *testing.T) *inventory.Service {
+	t.Helper()
+	return b.service(t, b.raw(t), nil, prometheus.NewRegistry())
+}
+
+func (b *bundle) service(t *testing.T, client, gate redis.UniversalClient, metrics *prometheus.Registry) *inventory.Service {
+	t.Helper()
+	store, err := cache.NewStore(client, metrics)
+	require.NoError(t, err)
+	svc, err := inventory.New(inventory.Deps{
+		DB: b.db, Cache: store, Redis: gate, Patience: 10 * time.Second, Replicas: 2, Alerter: b.alerts, Log: slog.New(slog.DiscardHandler), Now: b.clock.now, Registerer: metrics,
 	})
 	require.NoError(t, err)
-	return b
+	return svc
 }
 
 func (b *bundle) stock(t *testing.T, sku string) (onHand, reserved int64) {
@@ -191,9 +214,9 @@ func TestEveryChangeAnnouncesTheLevelItLeft(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []events.StockChanged{
-		{SKU: "A", Location: "main", OnHand: 3, Available: 3, Kind: "received", Version: 1},
-		{SKU: "A", Location: "main", OnHand: 3, Reserved: 2, Available: 1, Kind: "reserved", OrderID: "ord_1", Version: 2},
-		{SKU: "A", Location: "main", OnHand: 1, Available: 1, Kind: "sold", OrderID: "ord_1", Version: 3},
+		{SKU: "A", Location: "main", OnHand: 3, Available: 3, Orderable: 3, Kind: "received", Version: 1},
+		{SKU: "A", Location: "main", OnHand: 3, Reserved: 2, Available: 1, Orderable: 1, Kind: "reserved", OrderID: "ord_1", Version: 2},
+		{SKU: "A", Location: "main", OnHand: 1, Available: 1, Orderable: 1, Kind: "sold", OrderID: "ord_1", Version: 3},
 	}, told)
 }
 

@@ -48,7 +48,7 @@ func (s *Service) Transfer(ctx context.Context, t Transfer) (levels []Level, mov
 		return err
 	})
 	if err == nil {
-		outbox.Wake()
+		s.announced(ctx, t.SKU)
 	}
 	return levels, moved, err
 }
@@ -143,7 +143,7 @@ func (s *Service) TakeBack(ctx context.Context, r Return) error {
 		return err
 	})
 	if err == nil {
-		outbox.Wake()
+		s.announced(ctx, skusIn(r.Items)...)
 	}
 	return err
 }

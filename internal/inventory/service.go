@@ -3,15 +3,18 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"shopd/internal/events"
 	"shopd/internal/platform/broker"
@@ -28,6 +31,9 @@ type Deps struct {
 	// and whatever PostgreSQL has made durable holds all it committed before. Nil takes DB.
 	Relaxed    *pgxpool.Pool
 	Cache      *cache.Store
+	Redis      redis.UniversalClient // of the gate, with deadlines honoured; nil for none
+	Patience   time.Duration         // what an order waits for the gate; 0 takes 30 ms
+	Replicas   int                   // share what a holder may hold while Redis is away; 0 is one
 	Alerter    Alerter
 	Log        *slog.Logger
 	Now        func() time.Time
@@ -44,7 +50,16 @@ type Service struct {
 	now     func() time.Time
 	metrics *metrics
 	places  atomic.Pointer[knownPlaces]
+
+	gate      *gate
+	turns     turns
+	coalescer *coalescer
+	ended     ended
 }
+
+// turnsPerConnection is how many orders may wait for each connection while Redis is away: those who wait for an article
+// together need one.
+const turnsPerConnection = 8
 
 // levelTTL is how long a level stays in the cache without news of it.
 const levelTTL = time.Hour
@@ -58,32 +73,95 @@ func New(d Deps) (*Service, error) {
 	if err := d.Registerer.Register(newWatchedStock(d.DB, d.Log)); err != nil {
 		return nil, fmt.Errorf("register the metric of watched stock: %w", err)
 	}
-	return &Service{
+	s := &Service{
 		db: d.DB, relaxed: cmp.Or(d.Relaxed, d.DB), cache: levels, alerter: d.Alerter, log: d.Log, now: d.Now, metrics: newMetrics(d.Registerer),
-	}, nil
+	}
+	s.turns = newTurns(turnsPerConnection * int64(s.relaxed.Config().MaxConns))
+	s.coalescer = newCoalescer(s.grantOne, s.grantMany)
+	if s.gate, err = newGate(d.Redis, d.Patience, d.Replicas, d.Log, d.Registerer, d.Now); err != nil {
+		return nil, err
+	}
+	s.gate.relearn = s.orderable
+	return s, nil
+}
+
+// Holder is who stock is held for. The zero value may hold for any number of orders.
+type Holder struct {
+	Key  string // names an account or an address, and is not personal
+	Most int    // orders at a time
 }
 
 // Reserve promises items to the order until ttl has passed: all of them, or none and ErrOutOfStock that names
 // what is short. Calling it again for the same order extends what the first call reserved.
 func (s *Service) Reserve(ctx context.Context, orderID string, items []Item, ttl time.Duration) error {
-	now := s.now()
-	var shortages []Shortage
-	err := postgres.Retry(ctx, func() (err error) {
-		shortages, err = reserve(ctx, s.relaxed, orderID, items, now, now.Add(ttl), "order:"+orderID)
-		return err
-	})
-	if err != nil && !errAlreadyReserved.Is(err) {
-		return fmt.Errorf("reserve stock for order %s: %w", orderID, err)
-	}
-	if err != nil || len(shortages) > 0 {
-		// The reply to an earlier call may have been lost: what the order holds by then counts.
-		if extended := s.Extend(ctx, orderID, ttl); extended == nil || err != nil {
-			return extended
+	return s.ReserveFor(ctx, Holder{}, orderID, items, ttl)
+}
+
+// ReserveFor is Reserve for a holder. It returns ErrTooManyHolds when the holder has as many unpaid orders as they may,
+// and ErrBusy when too many orders ask at once while nothing holds them back.
+func (s *Service) ReserveFor(ctx context.Context, h Holder, orderID string, items []Item, ttl time.Duration) error {
+	items = merge(items)
+	verdict := s.gate.admit(ctx, h, orderID, items, ttl)
+	switch verdict.outcome {
+	case known:
+		if err := s.Extend(ctx, orderID, ttl); !errors.Is(err, ErrNotReserved) {
+			return err
 		}
-		return OutOfStock(shortages)
+	case refused:
+		return s.unlessHeld(ctx, orderID, ttl, OutOfStock(verdict.shortages))
+	case hoarding:
+		return s.unlessHeld(ctx, orderID, ttl, ErrTooManyHolds)
+	case bypassed:
+		if err := s.turns.take(ctx); err != nil {
+			s.gate.undo(ctx, h, orderID, items)
+			return err
+		}
+		defer s.turns.giveBack()
 	}
+	g, err := s.grant(ctx, claim{orderID, s.now().Add(ttl)}, items)
+	switch {
+	case err != nil:
+		s.gate.undo(ctx, h, orderID, items)
+		return fmt.Errorf("reserve stock for order %s: %w", orderID, err)
+	case g.already:
+		return s.Extend(ctx, orderID, ttl)
+	case !g.granted:
+		s.gate.undo(ctx, h, orderID, items)
+		s.gate.learn(ctx, g.left)
+		return s.unlessHeld(ctx, orderID, ttl, OutOfStock(g.shortages))
+	}
+	s.gate.learn(ctx, g.left)
 	outbox.Wake()
 	return nil
+}
+
+// unlessHeld is the refusal of an order, unless it holds its stock by an earlier call whose reply was lost.
+func (s *Service) unlessHeld(ctx context.Context, orderID string, ttl time.Duration, refusal error) error {
+	err := s.Extend(ctx, orderID, ttl)
+	if errors.Is(err, ErrNotReserved) {
+		return refusal
+	}
+	return err
+}
+
+// grant asks PostgreSQL; orders of a single article travel with others of the same.
+func (s *Service) grant(ctx context.Context, c claim, items []Item) (grant, error) {
+	if len(items) == 1 {
+		return s.coalescer.reserve(ctx, items[0], c)
+	}
+	return s.grantOne(ctx, c, items)
+}
+
+func (s *Service) grantOne(ctx context.Context, c claim, items []Item) (g grant, err error) {
+	err = postgres.Retry(ctx, func() (err error) {
+		g, err = reserve(ctx, s.relaxed, c.orderID, items, s.now(), c.expires)
+		return err
+	})
+	return g, err
+}
+
+func (s *Service) grantMany(ctx context.Context, key hotKey, claims []claim) (map[string]grant, error) {
+	return reserveMany(ctx, s.relaxed, key.sku, key.quantity, claims, s.now())
 }
 
 // Extend keeps the order's reservation for another ttl from now. It returns ErrNotReserved when nothing is held.
@@ -95,19 +173,22 @@ func (s *Service) Extend(ctx context.Context, orderID string, ttl time.Duration)
 	if n == 0 {
 		return ErrNotReserved
 	}
+	s.gate.extend(ctx, orderID, ttl)
 	return nil
 }
 
 // Release gives back what is held for the order. Releasing what is not held does nothing.
 func (s *Service) Release(ctx context.Context, orderID, reason string) error {
-	err := postgres.Retry(ctx, func() error {
-		_, err := end(ctx, s.db, releaseSQL, []string{orderID}, maxArticles, reason, "order:"+orderID, s.now())
+	var skus []string
+	err := postgres.Retry(ctx, func() (err error) {
+		skus, err = end(ctx, s.db, releaseSQL, []string{orderID}, maxArticles, reason, "order:"+orderID, s.now())
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("release the stock of order %s: %w", orderID, err)
 	}
-	outbox.Wake()
+	s.gate.end(ctx, orderID)
+	s.announced(ctx, skus...)
 	return nil
 }
 
@@ -127,7 +208,7 @@ func (s *Service) Adjust(ctx context.Context, a Adjustment) (level Level, moveme
 		return err
 	})
 	if err == nil {
-		outbox.Wake()
+		s.announced(ctx, a.SKU)
 	}
 	return level, movement, err
 }
@@ -144,6 +225,20 @@ func (s *Service) AdjustTx(ctx context.Context, tx pgx.Tx, a Adjustment) (Level,
 		return Level{}, 0, errQuantity
 	}
 	return adjust(ctx, tx, a, s.now())
+}
+
+// announced follows a commit after which more may be there of the articles: the gate must not go on refusing them.
+func (s *Service) announced(ctx context.Context, skus ...string) {
+	s.gate.forget(ctx, skus...)
+	outbox.Wake()
+}
+
+func skusIn(items []Item) []string {
+	skus := make([]string, len(items))
+	for i, it := range items {
+		skus[i] = it.SKU
+	}
+	return skus
 }
 
 const maxQuantity = 1_000_000_000
@@ -170,7 +265,7 @@ func (s *Service) SetOnHand(ctx context.Context, items []Item, reason, actor str
 	if err != nil {
 		return 0, fmt.Errorf("set stock: %w", err)
 	}
-	outbox.Wake()
+	s.announced(ctx, skusIn(unique)...)
 	return n, nil
 }
 
@@ -305,6 +400,8 @@ func (s *Service) settleOrders(ctx context.Context, tx pgx.Tx, batch []events.En
 		}
 	}
 	// Paid before cancelled: an order that is both was sold first and comes back after.
+	var freed []string
+	defer func() { s.ended.add(append(slices.Clone(paid.orders), unpaid.orders...), freed) }()
 	for _, step := range []struct {
 		group
 		sql, reason string
@@ -312,8 +409,12 @@ func (s *Service) settleOrders(ctx context.Context, tx pgx.Tx, batch []events.En
 		if len(step.orders) == 0 {
 			continue
 		}
-		if _, err := end(ctx, tx, step.sql, step.orders, step.articles, step.reason, "system", s.now()); err != nil {
+		skus, err := end(ctx, tx, step.sql, step.orders, step.articles, step.reason, "system", s.now())
+		if err != nil {
 			return fmt.Errorf("%s: %w", step.reason, err)
+		}
+		if step.sql != sellSQL {
+			freed = append(freed, skus...)
 		}
 	}
 	return nil
@@ -331,5 +432,52 @@ func (s *Service) projectLevels(ctx context.Context, batch []events.Envelope) er
 			newest[key] = cache.Entry[int64]{Value: max(ev.Available, ev.Orderable), Version: ev.Version}
 		}
 	}
+	orders, freed := s.ended.take()
+	s.gate.end(ctx, orders...)
+	s.gate.forget(ctx, freed...)
 	return s.cache.Put(ctx, newest)
+}
+
+// ended are orders that hold nothing any more, and articles of which something came back. They are noted in the
+// transaction of their events, where Redis is not asked, and told to the gate by the consumer of the cache, which hears
+// of their movements next.
+type ended struct {
+	mu            sync.Mutex
+	orders, freed []string
+}
+
+// maxEnded bounds the memory for it; places that are forgotten are free when the time of their holds is up.
+const maxEnded = 10_000
+
+func (e *ended) add(orders, freed []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.orders) < maxEnded {
+		e.orders, e.freed = append(e.orders, orders...), append(e.freed, freed...)
+	}
+}
+
+func (e *ended) take() (orders, freed []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	orders, freed = e.orders, e.freed
+	e.orders, e.freed = nil, nil
+	return orders, freed
+}
+
+// orderable is what can be ordered of the articles, for the gate.
+func (s *Service) orderable(ctx context.Context, skus []string) ([]left, error) {
+	rows, err := levels(ctx, s.db, skus)
+	if err != nil {
+		return nil, err
+	}
+	var list []left
+	for _, l := range rows { // sorted by SKU
+		if n := len(list); n == 0 || list[n-1].SKU != l.SKU {
+			list = append(list, left{SKU: l.SKU})
+		}
+		sum := &list[len(list)-1]
+		sum.Quantity, sum.Version = sum.Quantity+l.Orderable(), sum.Version+l.Version
+	}
+	return list, nil
 }

@@ -22,75 +22,15 @@ func announce(from, kind string) string {
         event_id, 'inventory.stock_changed.v1', 1, sku || '@' || location, version,
         json_build_object(
             'sku', sku, 'location', location, 'on_hand', on_hand, 'reserved', reserved, 'available', available,
+            'orderable', coalesce(greatest(available + backorder_limit, 0), ` + unlimitedSQL + `),
             'kind', '` + kind + `', 'order_id', coalesce(order_id, ''), 'version', version
         ),
         $1, $2
     from ` + from
 }
 
-// reserveSQL takes all of an order's articles or none. It locks the rows in the order of their SKUs, so that two
-// orders never wait for each other in a circle, and decides by what it sees under the lock.
-var reserveSQL = `
-with wanted as (
-    select w.sku, w.quantity, w.event_id
-    from unnest($4::text[], $5::bigint[], $6::text[]) as w (sku, quantity, event_id)
-), locked as (
-    select s.sku, s.location, s.available, w.quantity, w.event_id
-    from inventory.stock as s
-    join wanted as w on w.sku = s.sku
-    where s.location = $7
-    order by s.sku
-    for update of s
-), verdict as (
-    select (select count(*) from locked where available >= quantity) = (select count(*) from wanted) as granted
-), taken as (
-    update inventory.stock as s
-    set reserved = s.reserved + l.quantity, version = s.version + 1, updated_at = $2
-    from locked as l, verdict as v
-    where v.granted and s.sku = l.sku and s.location = l.location
-    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, l.quantity, l.event_id, $3::text as order_id
-), held as (
-    insert into inventory.reservations (order_id, sku, location, quantity, expires_at, created_at)
-    select order_id, sku, location, quantity, $8, $2
-    from taken
-), moved as (
-    insert into inventory.movements (sku, location, kind, quantity, order_id, actor, at)
-    select sku, location, 'reserved', quantity, order_id, $9, $2
-    from taken
-), announced as (` + announce("taken", "reserved") + `
-)
-select v.granted, coalesce(w.sku, ''), coalesce(w.quantity, 0), coalesce(l.available, 0)
-from verdict as v
-left join wanted as w on not v.granted
-left join locked as l on l.sku = w.sku
-where v.granted or l.sku is null or l.available < w.quantity`
-
-// reserve grants all items to the order or says what is short. A second call for the same order finds the first
-// one's rows and grants nothing more.
-func reserve(ctx context.Context, q postgres.Querier, orderID string, items []Item, now, expires time.Time, actor string) ([]Shortage, error) {
-	items = merge(items)
-	skus, quantities, eventIDs := make([]string, len(items)), make([]int64, len(items)), make([]string, len(items))
-	for i, it := range items {
-		skus[i], quantities[i], eventIDs[i] = it.SKU, it.Quantity, id.New("evt")
-	}
-	rows, err := q.Query(ctx, reserveSQL, outbox.Trace(ctx), now, orderID, skus, quantities, eventIDs, DefaultLocation, expires, actor)
-	if err != nil {
-		return nil, err
-	}
-	var shortages []Shortage
-	var granted bool
-	var s Shortage
-	_, err = pgx.ForEachRow(rows, []any{&granted, &s.SKU, &s.Wanted, &s.Available}, func() error {
-		if !granted {
-			shortages = append(shortages, s)
-		}
-		return nil
-	})
-	if postgres.Violates(err, "reservations_pkey") {
-		return nil, errAlreadyReserved
-	}
-	return shortages, err
-}
+// unlimitedSQL is the constant unlimited in a statement.
+const unlimitedSQL = `1000000000`
 
 // settle is the statement that ends reservations of orders in state from. For each article it changes on_hand and
 // reserved by what its reservations hold, writes one movement a reservation, and one event a stock row.
@@ -116,9 +56,9 @@ with due as (
     set on_hand = s.on_hand ` + onHand + `, reserved = s.reserved ` + reserved + `, version = s.version + 1, updated_at = $2
     from locked as l
     where s.sku = l.sku and s.location = l.location
-    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, l.order_id
+    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, s.backorder_limit, l.order_id
 ), told as (
-    select c.*, ($6::text[])[row_number() over ()] as event_id
+    select c.*, coalesce(($6::text[])[row_number() over ()], platform.new_event_id()) as event_id
     from changed as c
 ), moved as (
     insert into inventory.movements (sku, location, kind, quantity, order_id, reason, actor, at)
@@ -126,7 +66,7 @@ with due as (
     from due
 ), announced as (` + announce("told", kind) + `
 )
-select count(*) from due`
+select distinct sku from due`
 }
 
 var (
@@ -135,15 +75,18 @@ var (
 	returnSQL  = settle("sold", "returned", "returned", "+ l.quantity", "", "quantity")
 )
 
-// end runs one of the statements above for a batch of orders that have at most articles reservations, and returns
-// how many it ended.
-func end(ctx context.Context, q postgres.Querier, sql string, orderIDs []string, articles int, reason, actor string, now time.Time) (n int, err error) {
+// end runs one of the statements above for a batch of orders that have articles reservations as a rule (more where
+// several locations serve one), and returns the articles whose reservations it ended.
+func end(ctx context.Context, q postgres.Querier, sql string, orderIDs []string, articles int, reason, actor string, now time.Time) ([]string, error) {
 	eventIDs := make([]string, articles)
 	for i := range eventIDs {
 		eventIDs[i] = id.New("evt")
 	}
-	err = q.QueryRow(ctx, sql, outbox.Trace(ctx), now, orderIDs, reason, actor, eventIDs).Scan(&n)
-	return n, err
+	rows, err := q.Query(ctx, sql, outbox.Trace(ctx), now, orderIDs, reason, actor, eventIDs)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 const extendSQL = `
@@ -240,7 +183,7 @@ with wanted as (
     on conflict (sku, location) do update
     set on_hand = excluded.on_hand, version = s.version + 1, updated_at = $2
     where s.on_hand <> excluded.on_hand and s.reserved <= excluded.on_hand
-    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version
+    returning ` + levelColumns + `
 ), told as (
     select c.*, w.event_id, null::text as order_id, c.on_hand - coalesce(b.on_hand, 0) as delta
     from changed as c

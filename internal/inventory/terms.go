@@ -117,7 +117,7 @@ func (s *Service) SetTerms(ctx context.Context, t Terms) error {
 	case err != nil:
 		return fmt.Errorf("set the terms of %s: %w", t.SKU, err)
 	}
-	outbox.Wake()
+	s.announced(ctx, t.SKU)
 	return nil
 }
 
