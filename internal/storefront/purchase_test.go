@@ -58,6 +58,7 @@ func TestPurchaseWithoutScripts(t *testing.T) {
 	require.Equal(t, "Thank you, it is yours.", p.heading())
 	require.Regexp(t, `^/order/ord_[0-9a-z]{26}$`, p.url.RequestURI())
 	require.Contains(t, p.body, "$162.91")
+	require.Equal(t, "$138.00", p.text(func(n *html.Node) bool { return attr(n, "class") == "line__total" }), "lines add up to the subtotal; tax stands below")
 	require.Contains(t, p.body, "12 Analytical Street")
 	require.Contains(t, b.get("/cart").body, "Nothing in it yet")
 	require.Equal(t, p.url.Path, b.get("/order/return").url.Path, "where payment pages of others send back to")

@@ -82,10 +82,14 @@ func (o *Orders) newOrder(c *cart) *order {
 		ID: orders.ID(id.New("ord")), Number: o.number, CartID: c.ID, CartVersion: c.Version, CustomerID: c.CustomerID, Status: orders.PendingPayment, Currency: c.Currency,
 		Totals: c.Totals, Contact: *c.Contact, Method: *c.Method, Promotions: c.Promotions, PlacedAt: o.now(), Version: 1,
 	}}
-	for _, l := range c.Lines {
+	for i, l := range c.Lines {
+		tax := zero(c.Currency)
+		if i == 0 {
+			tax = c.Totals.Tax // on top of the price, and part of the line's total
+		}
 		out.Lines = append(out.Lines, orders.Line{
 			ID: l.ID, VariantID: l.VariantID, SKU: l.SKU, ProductID: l.ProductID, Slug: l.Slug, Title: l.Title, Options: l.Options, Image: l.Image,
-			Quantity: l.Quantity, UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: zero(c.Currency), Total: l.Total,
+			Quantity: l.Quantity, UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: tax, Total: l.Total.Add(tax),
 		})
 	}
 	c.OrderID = out.ID
