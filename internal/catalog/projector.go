@@ -380,10 +380,39 @@ func (s *Service) documents(ctx context.Context, list []*record) ([]search.Docum
 	return docs, nil
 }
 
+const (
+	// reindexLock is the advisory lock of who builds the search index.
+	reindexLock = 7467_02
+
+	lockReindexSQL   = `select pg_try_advisory_lock($1)`
+	unlockReindexSQL = `select pg_advisory_unlock($1)`
+)
+
 // Reindex renders all products anew, builds the search index beside the one in use and switches over; changes
-// meanwhile go to both.
+// meanwhile go to both. Of several processes one does so at a time, the others get errReindexing: two at once would
+// exchange the index under each other's writes. The lock is the connection's, and ends with the process that holds it.
 // progress hears how many products are in it and how many there are.
-func (s *Service) Reindex(ctx context.Context, progress func(done, total int)) (err error) {
+func (s *Service) Reindex(ctx context.Context, progress func(done, total int)) error {
+	conn, err := s.db.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("take the lock of the search index: %w", err)
+	}
+	defer conn.Release()
+	var locked bool
+	if err := conn.QueryRow(ctx, lockReindexSQL, reindexLock).Scan(&locked); err != nil {
+		return fmt.Errorf("take the lock of the search index: %w", err)
+	}
+	if !locked {
+		return errReindexing
+	}
+	err = s.reindex(ctx, progress)
+	if _, unlockErr := conn.Exec(context.WithoutCancel(ctx), unlockReindexSQL, reindexLock); unlockErr != nil {
+		return errors.Join(err, unlockErr, conn.Conn().Close(context.WithoutCancel(ctx))) // closing it gives the lock back
+	}
+	return err
+}
+
+func (s *Service) reindex(ctx context.Context, progress func(done, total int)) (err error) {
 	var total int
 	if err := s.db.QueryRow(ctx, `select count(*) from catalog.products`).Scan(&total); err != nil {
 		return fmt.Errorf("count products: %w", err)
