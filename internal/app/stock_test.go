@@ -210,3 +210,32 @@ func TestHoldHoardingOverHTTP(t *testing.T) {
 	require.GreaterOrEqual(t, refused, 2)
 	require.EqualValues(t, held, s.number(t, `select reserved from public_views.v_stock where sku = $1`, a.sku), "what was refused holds nothing")
 }
+
+// A shopper who tries another card in the last minute is not cut off, and nobody keeps stock for ever by trying.
+func TestTryingToPayAgainKeepsOrderAndStock(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, onEmbedded(t), "SHOPD_COMPLETER_INTERVAL=1h")
+	a := s.stock(t, 1500, 10)
+	// waiting makes an order that was placed so long ago and whose time is nearly up, and tries to pay it again.
+	waiting := func(placed string) (payBy, held int64) {
+		t.Helper()
+		b := newBuyer(s.guest(t)).add(a, 1).checkout()
+		b.complete("test_declined").refuses(http.StatusPaymentRequired, "payment_declined")
+		var order string
+		require.NoError(t, s.sql.QueryRow(t.Context(), `
+			update orders.orders set pay_by = now() + interval '1 minute', placed_at = now() - $2::interval
+			where cart_id = $1 returning id`, b.cart.ID, placed).Scan(&order))
+		_, err := s.sql.Exec(t.Context(), `update inventory.reservations set expires_at = now() + interval '2 minutes' where order_id = $1`, order)
+		require.NoError(t, err)
+		b.complete("test_requires_action").is(http.StatusCreated)
+		payBy = s.number(t, `select extract(epoch from pay_by - now())::bigint from orders.orders where id = $1`, order)
+		held = s.number(t, `select extract(epoch from expires_at - now())::bigint from inventory.reservations where order_id = $1`, order)
+		return payBy, held
+	}
+	payBy, held := waiting("9 minutes")
+	require.Greater(t, payBy, int64(8*60), "it has its ten minutes again")
+	require.Greater(t, held, payBy, "and the stock is held longer than the order waits")
+	payBy, held = waiting("3 hours")
+	require.LessOrEqual(t, payBy, int64(60), "an hour is enough")
+	require.LessOrEqual(t, held, int64(120))
+}

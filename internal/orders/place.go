@@ -128,11 +128,14 @@ func (s *Service) resume(ctx context.Context, c *storedCart, open *openOrder, re
 		return nil, ErrPaymentInProgress
 	case "requires_action", "created":
 		if same {
+			if _, err := s.keep(ctx, o); err != nil {
+				return nil, err
+			}
 			return s.placed(o, latest), nil
 		}
 	}
 	if o.CartVersion == c.Version {
-		held, err := s.stock.Extend(ctx, string(o.ID), s.ttl)
+		held, err := s.keep(ctx, o)
 		if err != nil {
 			return nil, err
 		}
@@ -190,6 +193,27 @@ func (s *Service) place(ctx context.Context, c *storedCart, request []byte, acto
 	}
 	return nil, err
 }
+
+// keep gives a shopper who is busy paying a whole time again, for the order and for its stock, and not beyond
+// longestHold since it was placed. held is false when the stock is not held any more.
+func (s *Service) keep(ctx context.Context, o *Order) (held bool, err error) {
+	now := s.now()
+	until := now.Add(s.ttl)
+	if last := o.PlacedAt.Add(max(longestHold, s.ttl)); until.After(last) {
+		until = last
+	}
+	held, err = s.stock.Extend(ctx, string(o.ID), until.Sub(now)+holdMargin)
+	if err != nil || !held {
+		return held, err
+	}
+	if err := s.keepOpen(ctx, o.ID, until); err != nil {
+		return false, fmt.Errorf("keep order %s open: %w", o.ID, err)
+	}
+	return true, nil
+}
+
+// longestHold bounds how long trying to pay again and again keeps stock from others.
+const longestHold = time.Hour
 
 // holdMargin keeps stock a little longer than its order may stay unpaid, so that the order ends first.
 const holdMargin = time.Minute

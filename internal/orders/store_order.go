@@ -385,6 +385,17 @@ update orders.orders
 set pay_by = $2
 where id = $1 and status = 'pending_payment'`
 
+const keepOpenSQL = `
+update orders.orders
+set pay_by = greatest(pay_by, $2)
+where id = $1 and status = 'pending_payment'`
+
+// keepOpen lets an order wait for its money until payBy at least.
+func (s *Service) keepOpen(ctx context.Context, id ID, payBy time.Time) error {
+	_, err := s.db.Exec(ctx, keepOpenSQL, id, payBy)
+	return err
+}
+
 func (s *Service) postpone(ctx context.Context, id ID, payBy time.Time) error {
 	_, err := s.db.Exec(ctx, postponeSQL, id, payBy)
 	return err
