@@ -34,7 +34,7 @@ type options struct {
 }
 
 // scenarios are what can be measured, in the order in which it is.
-var scenarios = []string{"product", "listing", "search", "purchase"}
+var scenarios = []string{"product", "listing", "search", "purchase", "hot"}
 
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == bareCommand {
@@ -121,7 +121,7 @@ func run(ctx context.Context, o options, say func(string)) (_ *report, err error
 	defer func() { err = errors.Join(err, shop.close()) }()
 
 	b := &bench{options: o, place: place, shop: shop, say: say, report: newReport(o, place)}
-	for _, measure := range []func(context.Context) error{b.reads, b.purchases, b.redis} {
+	for _, measure := range []func(context.Context) error{b.reads, b.purchases, b.hot, b.redis} {
 		if err := measure(ctx); err != nil {
 			return b.report, err
 		}

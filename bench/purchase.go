@@ -42,7 +42,7 @@ func (b *bench) purchases(ctx context.Context) error {
 		row := newRow("purchase, 7 requests", connections, "pgbench order", goalPurchase)
 		row.GoalCPU = goalCPU
 		for range b.rounds {
-			s, n, err := b.measurePurchases(ctx, connections, method)
+			s, n, err := b.measurePurchases(ctx, connections, b.shop.purchase(method))
 			if err != nil {
 				return err
 			}
@@ -64,8 +64,7 @@ func (b *bench) purchases(ctx context.Context) error {
 
 // measurePurchases lets connections buy, then waits until every event has had its effect: what an order costs includes
 // what follows from it. It returns how many orders were made, warm-up included.
-func (b *bench) measurePurchases(ctx context.Context, connections int, method string) (figures, int, error) {
-	work := b.shop.purchase(method)
+func (b *bench) measurePurchases(ctx context.Context, connections int, work func(*worker) error) (figures, int, error) {
 	warm, err := generate(ctx, b.shop.addr, connections, warmUp, work)
 	if err != nil {
 		return figures{}, 0, err
@@ -162,32 +161,42 @@ func (s *shop) purchase(method string) func(*worker) error {
 	return func(w *worker) error {
 		first := w.rng.IntN(len(s.skus))
 		second := (first + 1 + w.rng.IntN(len(s.skus)-1)) % len(s.skus)
-		cart, token, err := s.fillCart(w, []string{s.skus[first], s.skus[second]})
-		if err != nil {
-			return err
-		}
-		if err := w.send("PUT", cart+"/shipping-method", object{"shipping_method_id": method}, nil, token...); err != nil {
-			return err
-		}
-		var order struct{ ID, Secret, Status string }
-		begin := time.Now()
-		err = w.send("POST", cart+"/complete", object{"payment": object{"provider": "test", "method": "test_ok"}}, &order,
-			append(token, "Idempotency-Key", rand.Text())...)
-		if err != nil {
-			return err
-		}
-		paying := time.Since(begin)
-		if order.Status != "paid" {
-			return fmt.Errorf("order %s is %s", order.ID, order.Status)
-		}
-		var seen struct{ Status string }
-		if err := w.send("GET", storeAPI+"/orders/"+order.ID, nil, &seen, "X-Order-Secret", order.Secret); err != nil {
-			return err
-		}
-		if seen.Status != "paid" {
-			return fmt.Errorf("order %s was paid and is seen as %s", order.ID, seen.Status)
-		}
-		w.extra = append(w.extra, paying)
-		return nil
+		return s.buy(w, method, s.skus[first], s.skus[second])
 	}
+}
+
+// purchaseOf is the same with one article, which pick chooses.
+func (s *shop) purchaseOf(method string, pick func(*worker) string) func(*worker) error {
+	return func(w *worker) error { return s.buy(w, method, pick(w)) }
+}
+
+// buy is the way of a shopper through the shop with a piece of the first article, two of the second, and so on.
+func (s *shop) buy(w *worker, method string, skus ...string) error {
+	cart, token, err := s.fillCart(w, skus)
+	if err != nil {
+		return err
+	}
+	if err := w.send("PUT", cart+"/shipping-method", object{"shipping_method_id": method}, nil, token...); err != nil {
+		return err
+	}
+	var order struct{ ID, Secret, Status string }
+	begin := time.Now()
+	err = w.send("POST", cart+"/complete", object{"payment": object{"provider": "test", "method": "test_ok"}}, &order,
+		append(token, "Idempotency-Key", rand.Text())...)
+	if err != nil {
+		return err
+	}
+	paying := time.Since(begin)
+	if order.Status != "paid" {
+		return fmt.Errorf("order %s is %s", order.ID, order.Status)
+	}
+	var seen struct{ Status string }
+	if err := w.send("GET", storeAPI+"/orders/"+order.ID, nil, &seen, "X-Order-Secret", order.Secret); err != nil {
+		return err
+	}
+	if seen.Status != "paid" {
+		return fmt.Errorf("order %s was paid and is seen as %s", order.ID, seen.Status)
+	}
+	w.extra = append(w.extra, paying)
+	return nil
 }
