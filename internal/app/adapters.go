@@ -239,6 +239,17 @@ func orderPayment(p payments.Payment, err error) (orders.Payment, error) {
 	return o, nil
 }
 
+// ordersPersonal is the keyring of users as orders needs it.
+type ordersPersonal struct{ *users.Keyring }
+
+func (p ordersPersonal) OpenAll(ctx context.Context, list []orders.Sealed) ([][]byte, error) {
+	sealed := make([]users.Sealed, len(list))
+	for i, s := range list {
+		sealed[i] = users.Sealed(s)
+	}
+	return p.Keyring.OpenAll(ctx, sealed)
+}
+
 // ordersMailer queues the letters of orders, which are written when they are sent.
 type ordersMailer struct{ queue *jobs.Queue }
 

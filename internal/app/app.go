@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -255,14 +256,20 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	s.Payments = payments.New(payments.Deps{DB: s.pools.payments, Relaxed: s.pools.outcomes, Gateways: s.gateways(), Log: s.log, Now: s.now})
 	outgoing := mail.NewOutbox(s.queue, s.vault)
 	exporter := &usersOrders{}
-	if err := s.openUsers(outgoing, exporter); err != nil {
+	keyring, err := users.NewKeyring(s.pools.keyring, s.vault, s.now)
+	if err != nil {
+		return err
+	}
+	if err := s.openUsers(outgoing, keyring, exporter); err != nil {
 		return err
 	}
 	s.Orders = orders.New(orders.Deps{
 		DB: s.pools.orders, Carts: s.pools.carts, Catalog: ordersCatalog{s.Catalog}, Pricing: ordersPricing{s.Pricing},
-		Promotions: ordersPromotions{s.Pricing}, Stock: ordersStock{s.Inventory, s.Config.Limits.RatePerMinute},
-		Payments: ordersPayments{s.Payments}, Sealer: s.vault, Mailer: ordersMailer{s.queue}, Methods: s.paymentMethods(), ShopName: s.Config.Shop.Name,
-		BaseURL: s.baseURL(), TTL: s.Config.Timers.Reservation, Log: s.log, Now: s.now, Registerer: s.metrics(),
+		Promotions: ordersPromotions{s.Pricing}, Stock: ordersStock{s.Inventory, s.Config.Limits.RatePerMinute}, Payments: ordersPayments{s.Payments},
+		Personal: ordersPersonal{keyring}, Sealer: s.vault, Mailer: ordersMailer{s.queue}, Methods: s.paymentMethods(),
+		ShopName: s.Config.Shop.Name, BaseURL: s.baseURL(), TTL: s.Config.Timers.Reservation,
+		KeepGuests: s.Config.Timers.KeepGuests, KeepCarts: s.Config.Timers.KeepCarts,
+		ReturnWindow: s.Config.Timers.ReturnWindow, Seller: s.seller(), Log: s.log, Now: s.now, Registerer: s.metrics(),
 	})
 	exporter.orders = s.Orders
 	for _, subs := range [][]broker.Subscription{
@@ -277,12 +284,14 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	return nil
 }
 
-func (s *Shop) openUsers(outgoing *mail.Outbox, exporter users.OrderExporter) error {
+// seller is who writes the invoices.
+func (s *Shop) seller() orders.Seller {
+	c := s.Config.Shop
+	return orders.Seller{Name: cmp.Or(c.SellerName, c.Name), Address: c.SellerAddress, TaxID: c.SellerTaxID, Contact: c.SellerContact, Footer: c.SellerFooter}
+}
+
+func (s *Shop) openUsers(outgoing *mail.Outbox, keyring *users.Keyring, exporter users.OrderExporter) error {
 	signer, err := crypto.NewSigner(s.Config.Keys.JWT.Reveal(), s.vault)
-	if err != nil {
-		return err
-	}
-	keyring, err := users.NewKeyring(s.pools.users, s.vault, s.now)
 	if err != nil {
 		return err
 	}
@@ -336,6 +345,8 @@ func (s *Shop) schedule() {
 		return err
 	})
 	s.registry.Every(time.Hour, "pricing.check_promotions", s.Pricing.CheckPromotions)
+	s.registry.Every(min(time.Hour, t.ReturnWindow), "orders.complete_delivered", s.Orders.CompleteDelivered)
+	s.registry.Every(time.Hour, "orders.forget_guests", s.Orders.ForgetGuests)
 	s.registry.Every(time.Hour, "users.purge", func(ctx context.Context) error {
 		_, err := s.Users.Purge(ctx)
 		return err
@@ -350,7 +361,7 @@ const reconcileAfter = 15 * time.Second
 
 // pools are the connections of a process: each domain's act as its role, so that a query across domains fails.
 type pools struct {
-	catalog, orders, carts, pricing, redemptions, payments, outcomes, inventory, reservations, recs, users, relay, jobs *pgxpool.Pool
+	catalog, orders, carts, pricing, redemptions, payments, outcomes, inventory, reservations, recs, users, keyring, relay, jobs *pgxpool.Pool
 }
 
 func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, error) {
@@ -377,6 +388,7 @@ func openPools(ctx context.Context, c config.Database, t *Instruments) (*pools, 
 		{&p.reservations, "shopd_inventory", 2, true, true},
 		{&p.recs, "shopd_recs", 2, false, true},
 		{&p.users, "shopd_users", 3, false, true},
+		{&p.keyring, "shopd_users", 2, true, true},
 		{&p.relay, "shopd_relay", 3, true, true},
 		{&p.jobs, "shopd_jobs", 2, false, false},
 	} {
@@ -411,7 +423,7 @@ func (p *pools) deadLetters() *broker.DeadLetters {
 
 func (p *pools) close() error {
 	for _, pool := range []*pgxpool.Pool{
-		p.catalog, p.orders, p.carts, p.pricing, p.redemptions, p.payments, p.outcomes, p.inventory, p.reservations, p.recs, p.users, p.relay, p.jobs,
+		p.catalog, p.orders, p.carts, p.pricing, p.redemptions, p.payments, p.outcomes, p.inventory, p.reservations, p.recs, p.users, p.keyring, p.relay, p.jobs,
 	} {
 		if pool != nil {
 			pool.Close()

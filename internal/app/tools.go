@@ -77,9 +77,32 @@ func (p Program) RotateKeys(ctx context.Context, data string) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.Stdout, "%d keys and %d addresses are under the new master key; %d are left for another run.\n", done.Keys, done.Indexes, done.Skipped)
+		resealed, err := resealOrders(ctx, s)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.Stdout, "%d keys and %d addresses are under the new master key; %d are left for another run.\n%d contacts of orders and carts are under the keys of their people.\n",
+			done.Keys, done.Indexes, done.Skipped, resealed)
 		return err
 	})
+}
+
+// resealBatch is how many contacts are read at a time.
+const resealBatch = 500
+
+// resealOrders brings contacts that an older version sealed under the keys of their people.
+func resealOrders(ctx context.Context, s *Shop) (moved int, err error) {
+	after := ""
+	for {
+		n, next, err := s.Orders.Reseal(ctx, after, resealBatch)
+		if err != nil {
+			return moved, err
+		}
+		moved += n
+		if after = next; after == "" {
+			return moved, nil
+		}
+	}
 }
 
 // ListDeadLetters prints the events that consumers gave up on.

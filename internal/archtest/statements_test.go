@@ -20,7 +20,7 @@ import (
 // program does fill them in like this is shown by the tests of the lists in internal/app.
 var examples = map[string][]string{
 	"internal/orders list": {`
-select o.id, o.number, o.status, o.cart_id, o.contact, o.currency, o.total, o.pieces, o.placed_at,
+select o.id, o.number, o.status, o.cart_id, coalesce(o.customer_id, ''), o.contact, o.currency, o.total, o.pieces, o.placed_at,
     coalesce((select l.image from orders.order_lines as l where l.order_id = o.id order by l.position limit 1), '')
 from orders.orders as o
 where true and o.customer_id = $1 and o.status = $2 and o.number = $3 and o.email_index = $4 and (o.placed_at, o.id) < ($5, $6)

@@ -49,8 +49,19 @@ func samples() []events.Event {
 		events.StockedOut{SKU: "24-MB01", Location: "main", OnHand: 2, Reserved: 2, Version: 44},
 		events.OrderPlaced{OrderFacts: order},
 		events.OrderPaid{OrderFacts: later(2), PaymentID: payment.PaymentID},
-		events.OrderCancelled{OrderFacts: later(3), Reason: "changed my mind", WasPaid: true},
+		events.OrderCancelled{OrderFacts: later(3), Reason: "cancelled by the customer", WasPaid: true},
 		events.OrderFulfilled{OrderFacts: later(3), FulfilmentID: "ful_06ccf1a2s3d4f5g6h7j8k9l0zx", Complete: true},
+		events.OrderLinesCancelled{
+			OrderFacts: later(3), Taken: []events.OrderPieces{{SKU: "24-MB01", Quantity: 1}}, Restock: []events.OrderPieces{{SKU: "24-MB01", Quantity: 1}},
+		},
+		events.ReturnChanged{
+			OrderFacts: later(5), ReturnID: "ret_06ccf3z1x2c3v4b5n6m7a8s9df", Status: "received", Restock: []events.OrderPieces{{SKU: "24-MB01", Quantity: 1}},
+		},
+		events.OrderRefunded{
+			OrderFacts: later(5), RefundID: "ref_06ccf2q1w2e3r4t5y6u7i8o9pa", Amount: usd(3400), Reason: "return", ReturnID: "ret_06ccf3z1x2c3v4b5n6m7a8s9df",
+		},
+		events.PaymentRequested{OrderFacts: order, ParentID: "ord_06ccdbb1a2s3d4f5g6h7j8k9l0"},
+		events.OrderCompleted{OrderFacts: later(6)},
 		events.PaymentCaptured{PaymentFacts: payment},
 		events.PaymentFailed{PaymentFacts: payment, Reason: "The card was declined."},
 		events.PaymentRefunded{PaymentFacts: payment, RefundID: "ref_06ccf2q1w2e3r4t5y6u7i8o9pa"},

@@ -53,10 +53,11 @@ type OrderPaid struct {
 // Type is orders.order_paid.v1.
 func (OrderPaid) Type() string { return "orders.order_paid.v1" }
 
-// OrderCancelled says that an order will not be delivered: its stock goes back and its money too.
+// OrderCancelled says that an order will not be delivered: its stock goes back and its money too. What people wrote as
+// their reason is not in it.
 type OrderCancelled struct {
 	OrderFacts
-	Reason  string `json:"reason"`
+	Reason  string `json:"reason"` // "not paid in time", "cancelled by the customer", …
 	WasPaid bool   `json:"was_paid"`
 }
 
@@ -72,3 +73,61 @@ type OrderFulfilled struct {
 
 // Type is orders.order_fulfilled.v1.
 func (OrderFulfilled) Type() string { return "orders.order_fulfilled.v1" }
+
+// OrderPieces counts pieces of an article.
+type OrderPieces struct {
+	SKU      string `json:"sku"`
+	Quantity int    `json:"quantity"`
+}
+
+// OrderLinesCancelled says that pieces of a paid order will not be sent. Its total stays what was charged; what goes back
+// is told by OrderRefunded.
+type OrderLinesCancelled struct {
+	OrderFacts
+	Taken   []OrderPieces `json:"taken"`
+	Restock []OrderPieces `json:"restock"` // of them, what can be sold again
+}
+
+// Type is orders.order_lines_cancelled.v1.
+func (OrderLinesCancelled) Type() string { return "orders.order_lines_cancelled.v1" }
+
+// ReturnChanged says where the return of goods stands: requested, approved, received, rejected or cancelled. Restock is
+// what can be sold again of what was received.
+type ReturnChanged struct {
+	OrderFacts
+	ReturnID string        `json:"return_id"`
+	Status   string        `json:"status"`
+	Restock  []OrderPieces `json:"restock"`
+}
+
+// Type is orders.return_changed.v1.
+func (ReturnChanged) Type() string { return "orders.return_changed.v1" }
+
+// OrderRefunded says that money of an order was promised back. That it went is told by payments.payment_refunded.v1 with
+// the same refund_id.
+type OrderRefunded struct {
+	OrderFacts
+	RefundID string       `json:"refund_id"`
+	Amount   money.Amount `json:"amount"`
+	Reason   string       `json:"reason"`              // lines_cancelled, return, goodwill, exchange_cancelled, cancelled
+	ReturnID string       `json:"return_id,omitempty"` // whose goods it is for
+}
+
+// Type is orders.order_refunded.v1.
+func (OrderRefunded) Type() string { return "orders.order_refunded.v1" }
+
+// PaymentRequested says that an order waits for the shopper to pay it: what was added to another order, or the difference
+// of an exchange.
+type PaymentRequested struct {
+	OrderFacts
+	ParentID string `json:"parent_id"`
+}
+
+// Type is orders.payment_requested.v1.
+func (PaymentRequested) Type() string { return "orders.payment_requested.v1" }
+
+// OrderCompleted says that nothing comes after: everything was sent, and the time to give it back is over.
+type OrderCompleted struct{ OrderFacts }
+
+// Type is orders.order_completed.v1.
+func (OrderCompleted) Type() string { return "orders.order_completed.v1" }

@@ -356,6 +356,12 @@ func (s *Service) Subscriptions() []broker.Subscription {
 			Handle:   s.settleOrders,
 		},
 		{
+			Consumer: "inventory.restock",
+			Types:    []string{events.OrderLinesCancelled{}.Type(), events.ReturnChanged{}.Type()},
+			Pool:     s.db,
+			Handle:   s.restock,
+		},
+		{
 			Consumer: "inventory.cache",
 			Types:    []string{events.StockChanged{}.Type()},
 			Project:  s.projectLevels,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/mail"
 	"slices"
@@ -108,7 +107,9 @@ func (s *Service) revise(ctx context.Context, c *storedCart, a Access, edit func
 		return err
 	}
 	if a.CustomerID != "" && c.CustomerID == "" {
-		c.CustomerID = a.CustomerID // who signs in takes the cart along
+		if err := s.takeAlong(ctx, c, a.CustomerID); err != nil {
+			return err
+		}
 	}
 	if err := edit(c); err != nil {
 		return err
@@ -121,6 +122,15 @@ func (s *Service) revise(ctx context.Context, c *storedCart, a Access, edit func
 	}
 	s.recent.keep(c)
 	return nil
+}
+
+// takeAlong gives the cart of a guest to the customer who signed in, with what is personal in it.
+func (s *Service) takeAlong(ctx context.Context, c *storedCart, customerID string) (err error) {
+	c.CustomerID = customerID
+	if c.Contact != nil {
+		c.sealed, err = s.sealContact(ctx, c.subject(), c.ID, *c.Contact)
+	}
+	return err
 }
 
 // mayChange refuses a cart that has become an order, unless that order was cancelled or still waits to be paid.
@@ -245,12 +255,8 @@ func (s *Service) SetContact(ctx context.Context, id CartID, a Access, contact C
 	if err := contact.check(); err != nil {
 		return nil, err
 	}
-	plain, err := json.Marshal(contact)
-	if err != nil {
-		return nil, err
-	}
-	return s.change(ctx, id, a, func(c *storedCart) error {
-		if c.sealed, err = s.sealer.Seal(plain, contactAD(c.ID)); err != nil {
+	return s.change(ctx, id, a, func(c *storedCart) (err error) {
+		if c.sealed, err = s.sealContact(ctx, c.subject(), c.ID, contact); err != nil {
 			return err
 		}
 		c.Contact, c.Country = &contact, contact.Shipping.Country
@@ -317,8 +323,8 @@ type timedMethods struct {
 	read time.Time
 }
 
-// offered returns the methods that have a price in the cart's currency and go to its country.
-func (s *Service) offered(ctx context.Context, c *Cart) ([]ShippingMethod, error) {
+// methodRows returns all methods as they were a moment ago.
+func (s *Service) methodRows(ctx context.Context) ([]methodRow, error) {
 	have := s.methods.Load()
 	if have == nil || s.now().Sub(have.read) >= methodsTTL {
 		rows, err := shippingMethods(ctx, s.carts)
@@ -328,9 +334,18 @@ func (s *Service) offered(ctx context.Context, c *Cart) ([]ShippingMethod, error
 		have = &timedMethods{rows: rows, read: s.now()}
 		s.methods.Store(have)
 	}
+	return have.rows, nil
+}
+
+// offered returns the methods that have a price in the cart's currency and go to its country.
+func (s *Service) offered(ctx context.Context, c *Cart) ([]ShippingMethod, error) {
+	rows, err := s.methodRows(ctx)
+	if err != nil {
+		return nil, err
+	}
 	country, _ := c.ShipTo()
 	methods := []ShippingMethod{}
-	for _, m := range have.rows {
+	for _, m := range rows {
 		price, ok := m.Prices[string(c.Currency)]
 		if !ok || country != "" && len(m.Countries) > 0 && !slices.Contains(m.Countries, country) {
 			continue

@@ -14,7 +14,8 @@ import (
 const completerBatch = 200
 
 // CompleteInterrupted ends what crashes and shoppers left: unpaid orders whose time is up are looked up and paid or
-// cancelled, and stock and uses of promotions that are held for nobody go back. It may run on any number of replicas at once.
+// cancelled, refunds that were promised are sent, and stock and uses of promotions that are held for nobody go back. It may
+// run on any number of replicas at once.
 func (s *Service) CompleteInterrupted(ctx context.Context) error {
 	ids, err := s.overdue(ctx, completerBatch)
 	if err != nil {
@@ -26,7 +27,7 @@ func (s *Service) CompleteInterrupted(ctx context.Context) error {
 			failures = append(failures, fmt.Errorf("end overdue order %s: %w", id, err))
 		}
 	}
-	return errors.Join(append(failures, s.releaseOrphans(ctx), s.endClaims(ctx))...)
+	return errors.Join(append(failures, s.sendPromised(ctx), s.releaseOrphans(ctx), s.endClaims(ctx))...)
 }
 
 func (s *Service) endOverdue(ctx context.Context, id ID) error {
@@ -54,7 +55,10 @@ func (s *Service) endOverdue(ctx context.Context, id ID) error {
 			}
 		}
 	}
-	_, err = s.cancel(ctx, o, "not paid in time", "system")
+	if o.Totals.Total.IsZero() && o.Parent != nil {
+		return s.settleFree(ctx, id)
+	}
+	_, err = s.cancel(ctx, o, causeUnpaid, "system")
 	return err
 }
 
@@ -97,9 +101,35 @@ func (s *Service) Subscriptions() []broker.Subscription {
 		},
 		{
 			Consumer: "orders.mail",
-			Types:    []string{events.OrderPaid{}.Type(), events.OrderCancelled{}.Type(), events.OrderFulfilled{}.Type()},
+			Types: []string{
+				events.OrderPaid{}.Type(), events.OrderCancelled{}.Type(), events.OrderFulfilled{}.Type(), events.OrderRefunded{}.Type(),
+				events.ReturnChanged{}.Type(), events.PaymentRequested{}.Type(),
+			},
+			Pool:   s.db,
+			Handle: s.enqueueMails,
+		},
+		{
+			Consumer: "orders.documents",
+			Types:    []string{events.OrderPaid{}.Type(), events.OrderRefunded{}.Type()},
 			Pool:     s.db,
-			Handle:   s.enqueueMails,
+			Handle:   s.issueDocuments,
+		},
+		{
+			Consumer: "orders.refunds",
+			Types:    []string{events.PaymentRefunded{}.Type(), events.PaymentFailed{}.Type()},
+			Pool:     s.db,
+			Handle:   s.noteRefunded,
+		},
+		{
+			Consumer: "orders.credit",
+			Types:    []string{events.OrderCancelled{}.Type()},
+			Project:  s.returnCredit,
+		},
+		{
+			Consumer: "orders.erasure",
+			Types:    []string{events.CustomerErased{}.Type()},
+			Pool:     s.db,
+			Handle:   s.forgetCustomers,
 		},
 	}
 }

@@ -27,6 +27,10 @@ var (
 	ErrReturnURL          = errs.New(errs.Invalid, "url_not_allowed", "return_url must be a web address.")
 	ErrCouponInvalid      = errs.New(errs.Invalid, "coupon_invalid", "This coupon is not valid.")
 	ErrCouponExhausted    = errs.New(errs.Conflict, "coupon_exhausted", "This coupon has been used as often as it may be.")
+	ErrRefundTooLarge     = errs.New(errs.Invalid, "refund_exceeds_capture", "More cannot go back than was taken.")
+	ErrReturnWindow       = errs.New(errs.Conflict, "return_window_over", "The time to give goods of this order back is over.")
+	ErrAddressTotal       = errs.New(errs.Conflict, "address_changes_total", "Sent there, the order would cost another sum. Cancel it and order again.")
+	ErrTrackingURL        = errs.New(errs.Invalid, "url_not_allowed", "tracking_url must be a web address.")
 	ErrShippingMethod     = errs.New(errs.Invalid, "unknown_shipping_method", "This shipping method is not offered for the cart.")
 )
 

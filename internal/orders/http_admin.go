@@ -31,6 +31,7 @@ func RegisterAdmin(api *httpx.API, s *Service) {
 	httpx.Register(api, write("admin-cancel-order", "/cancel", "Cancel an order and give its money back", httpx.KeyAccepted), h.cancel)
 	httpx.Register(api, write("admin-capture-order", "/capture", "Take the money of an order", httpx.KeyRequired), h.capture)
 	httpx.Register(api, write("admin-fulfil-order", "/fulfilments", "Record that goods went out", httpx.KeyAccepted), h.fulfil)
+	registerAfterwards(api, h)
 }
 
 type adminHandlers struct{ *Service }
@@ -88,7 +89,7 @@ type AdminOrderPath struct {
 type adminOrder struct {
 	orderBody
 	CustomerID string   `json:"customer_id,omitempty"`
-	Actions    []string `json:"actions" doc:"cancel, capture, fulfil: what may be done now."`
+	Actions    []string `json:"actions" doc:"cancel, capture, fulfil, edit, refund, return, address: what may be done now."`
 }
 
 type adminOrderOutput struct {
@@ -129,12 +130,26 @@ func (h adminHandlers) capture(ctx context.Context, in *adminCaptureInput) (*adm
 
 type fulfilInput struct {
 	AdminOrderPath
+	Key  string `header:"Idempotency-Key" hidden:"true"`
 	Body struct {
-		Lines    []FulfilmentLine `json:"lines,omitempty" maxItems:"200" doc:"What goes out; everything that is left when there are none."`
-		Tracking string           `json:"tracking,omitempty" maxLength:"200"`
+		Lines []LinePieces `json:"lines,omitempty" maxItems:"200" doc:"What goes out; everything that is left when there are none."`
+		TrackingBody
 	}
 }
 
+// TrackingBody is how a parcel can be followed. It is exported for huma, which fills it.
+type TrackingBody struct {
+	Carrier  string `json:"carrier,omitempty" maxLength:"80" example:"DHL"`
+	Tracking string `json:"tracking,omitempty" maxLength:"200" doc:"The carrier's number of the parcel."`
+	URL      string `json:"tracking_url,omitempty" maxLength:"500" doc:"Where the parcel can be followed; made from carrier and number for carriers that are known."`
+}
+
+func (b TrackingBody) tracking() Tracking {
+	return Tracking{Carrier: b.Carrier, Number: b.Tracking, URL: b.URL}
+}
+
 func (h adminHandlers) fulfil(ctx context.Context, in *fulfilInput) (*adminOrderOutput, error) {
-	return adminAnswer(h.Fulfil(ctx, ID(in.ID), Parcel(in.Body), httpx.PrincipalFrom(ctx).Actor()))
+	return adminAnswer(h.Fulfil(ctx, ID(in.ID), Parcel{
+		Lines: in.Body.Lines, Tracking: in.Body.tracking(), Actor: httpx.PrincipalFrom(ctx).Actor(), Key: in.Key,
+	}))
 }

@@ -30,6 +30,12 @@ type orderBody struct {
 	Payment         *Payment           `json:"payment,omitempty" doc:"The latest of payments."`
 	Payments        []Payment          `json:"payments"`
 	Fulfilments     []Fulfilment       `json:"fulfilments"`
+	Refunded        money.Amount       `json:"refunded" doc:"Of the total, what goes back or went back. The total stays what was charged."`
+	Refunds         []Refund           `json:"refunds" nullable:"false"`
+	Returns         []Return           `json:"returns" nullable:"false"`
+	Documents       []Document         `json:"documents" nullable:"false"`
+	Parent          *Supplement        `json:"belongs_to,omitempty" doc:"The order that this one was made for."`
+	Supplements     []Supplement       `json:"supplements" nullable:"false" doc:"Orders that were made for this one: additions and exchanges."`
 	History         []HistoryEntry     `json:"history"`
 	Version         int64              `json:"version"`
 	PlacedAt        time.Time          `json:"placed_at"`
@@ -40,7 +46,8 @@ func bodyOf(o *Order) orderBody {
 	b := orderBody{
 		ID: o.ID, Number: o.Number, CartID: o.CartID, Status: o.Status, Currency: o.Currency, Lines: o.Lines, Totals: o.Totals,
 		Email: o.Contact.Email, ShippingAddress: o.Contact.Shipping, BillingAddress: o.Contact.Billing, ShippingMethod: o.Method, Promotions: o.Promotions,
-		Payments: o.Payments, Fulfilments: o.Fulfilments, History: o.History, Version: o.Version, PlacedAt: o.PlacedAt, PaidAt: o.PaidAt,
+		Payments: o.Payments, Fulfilments: o.Fulfilments, Refunded: o.Refunded, Refunds: notNil(o.Refunds), Returns: notNil(o.Returns),
+		Documents: notNil(o.Documents), Parent: o.Parent, Supplements: notNil(o.Supplements), History: o.History, Version: o.Version, PlacedAt: o.PlacedAt, PaidAt: o.PaidAt,
 	}
 	if n := len(o.Payments); n > 0 {
 		b.Payment = &o.Payments[n-1]
@@ -48,6 +55,14 @@ func bodyOf(o *Order) orderBody {
 		b.Payments = []Payment{}
 	}
 	return b
+}
+
+// notNil is a list that is written as [] and not as null.
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 type orderOutput struct {
@@ -125,7 +140,19 @@ type OrderPath struct {
 }
 
 func (h storeHandlers) order(ctx context.Context, in *OrderPath) (*orderOutput, error) {
-	return orderAnswer(h.Order(ctx, ID(in.ID), in.access(ctx)))
+	return h.answer(h.Order(ctx, ID(in.ID), in.access(ctx)))
+}
+
+// answer is orderAnswer with what opens the orders that belong to this one: whoever may see the one may see the others.
+func (h storeHandlers) answer(o *Order, err error) (*orderOutput, error) {
+	out, err := orderAnswer(o, err)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out.Body.Supplements {
+		out.Body.Supplements[i].Secret = h.Secret(out.Body.Supplements[i].OrderID)
+	}
+	return out, nil
 }
 
 type cancelInput struct {

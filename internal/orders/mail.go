@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	html "html/template"
+	"strings"
 	text "text/template"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +31,10 @@ var mailKinds = map[string]struct{ name, subject string }{
 	events.OrderPaid{}.Type():      {"paid", "Your order %s is confirmed"},
 	events.OrderCancelled{}.Type(): {"cancelled", "Your order %s is cancelled"},
 	events.OrderFulfilled{}.Type(): {"fulfilled", "Your order %s is on its way"},
+
+	events.OrderRefunded{}.Type():    {"refunded", "Money of your order %s goes back to you"},
+	events.ReturnChanged{}.Type():    {"return", "Your return of order %s"},
+	events.PaymentRequested{}.Type(): {"payment", "Please pay your order %s"},
 }
 
 // mailData is what the templates see.
@@ -41,16 +46,34 @@ type mailData struct {
 	Subject string
 	Paid    bool // a cancelled order had been paid: its money goes back
 	Parcel  *Fulfilment
+	Refund  *Refund
+	Return  *Return
+}
+
+// TitleOf is what the article of a line is called.
+func (d mailData) TitleOf(lineID string) string {
+	if l := d.line(lineID); l != nil {
+		return l.Title
+	}
+	return ""
+}
+
+// InvoiceURL is where the invoice can be downloaded.
+func (d mailData) InvoiceURL() string {
+	return strings.Replace(d.URL, "?", "/documents/"+latestInvoice+"?", 1)
 }
 
 // Letter is a mail that is due: what it tells about, and nothing personal. WriteMail makes the mail of it.
 type Letter struct {
-	Key          string `json:"-"`     // tells it from all other letters
-	Event        string `json:"event"` // the type of the event it tells about
-	OrderID      ID     `json:"order_id"`
-	FulfilmentID string `json:"fulfilment_id,omitempty"` // of the parcel that is on its way
-	WasPaid      bool   `json:"was_paid,omitempty"`      // a cancelled order had been paid: its money goes back
-	Trace        string `json:"-"`                       // the W3C traceparent of the event
+	Key          string       `json:"-"`     // tells it from all other letters
+	Event        string       `json:"event"` // the type of the event it tells about
+	OrderID      ID           `json:"order_id"`
+	FulfilmentID string       `json:"fulfilment_id,omitempty"` // of the parcel that is on its way
+	WasPaid      bool         `json:"was_paid,omitempty"`      // a cancelled order had been paid: its money goes back
+	RefundID     string       `json:"refund_id,omitempty"`
+	ReturnID     string       `json:"return_id,omitempty"`
+	ReturnStatus ReturnStatus `json:"return_status,omitempty"` // where the return went
+	Trace        string       `json:"-"`                       // the W3C traceparent of the event
 }
 
 // enqueueMails makes the letter of each event due, in the transaction that marks the event as handled.
@@ -68,7 +91,7 @@ func (s *Service) enqueueMails(ctx context.Context, tx pgx.Tx, batch []events.En
 	if err := s.mailer.Enqueue(ctx, tx, letters); err != nil {
 		return fmt.Errorf("queue the mails of orders: %w", err)
 	}
-	return nil
+	return s.logMails(ctx, tx, letters)
 }
 
 // letterOf reads an event; wanted is false for one that the shopper need not hear of.
@@ -82,6 +105,19 @@ func letterOf(env events.Envelope) (l Letter, wanted bool, err error) {
 		}
 		l.WasPaid = ev.WasPaid
 		return l, ev.Reason != reasonReplaced, nil
+	case events.OrderRefunded{}.Type():
+		ev, err := events.Open[events.OrderRefunded](env)
+		if err != nil {
+			return Letter{}, false, broker.Unreadable(err)
+		}
+		l.RefundID = ev.RefundID
+		return l, ev.Reason != becauseCancelled, nil // the mail of the cancelling says so
+	case events.ReturnChanged{}.Type():
+		ev, err := events.Open[events.ReturnChanged](env)
+		if err != nil {
+			return Letter{}, false, broker.Unreadable(err)
+		}
+		l.ReturnID, l.ReturnStatus = ev.ReturnID, ReturnStatus(ev.Status)
 	case events.OrderFulfilled{}.Type():
 		ev, err := events.Open[events.OrderFulfilled](env)
 		if err != nil {
@@ -112,6 +148,19 @@ func (s *Service) WriteMail(ctx context.Context, l Letter) (m Mail, wanted bool,
 	for i, f := range o.Fulfilments {
 		if f.ID == l.FulfilmentID {
 			data.Parcel = &o.Fulfilments[i]
+		}
+	}
+	if l.RefundID != "" {
+		if data.Refund = o.refund(l.RefundID); data.Refund == nil {
+			return Mail{}, false, fmt.Errorf("order %s has no refund %s", o.ID, l.RefundID)
+		}
+	}
+	if l.ReturnID != "" {
+		if data.Return = o.theReturn(l.ReturnID); data.Return == nil {
+			return Mail{}, false, fmt.Errorf("order %s has no return %s", o.ID, l.ReturnID)
+		}
+		if data.Return.Status != l.ReturnStatus {
+			return Mail{}, false, nil // it went on meanwhile: that has a mail of its own
 		}
 	}
 	var plain, rich bytes.Buffer

@@ -56,6 +56,8 @@ type Line struct {
 	Image     string            `json:"image,omitempty"`
 	Quantity  int               `json:"quantity"`
 	Fulfilled int               `json:"fulfilled_quantity"`
+	Cancelled int               `json:"cancelled_quantity" doc:"Taken off before they were sent."`
+	Returned  int               `json:"returned_quantity" doc:"Sent and given back."`
 	UnitPrice money.Amount      `json:"unit_price"`
 	Discount  money.Amount      `json:"discount"`
 	Tax       money.Amount      `json:"tax" doc:"Added on top; zero where the price includes it."`
@@ -93,14 +95,16 @@ type NextAction struct {
 
 // Fulfilment is a parcel of an order.
 type Fulfilment struct {
-	ID       string           `json:"id"`
-	Lines    []FulfilmentLine `json:"lines"`
-	Tracking string           `json:"tracking,omitempty"`
-	At       time.Time        `json:"created_at"`
+	ID       string       `json:"id"`
+	Lines    []LinePieces `json:"lines"`
+	Carrier  string       `json:"carrier,omitempty" example:"DHL"`
+	Tracking string       `json:"tracking,omitempty" doc:"The carrier's number of the parcel."`
+	URL      string       `json:"tracking_url,omitempty" doc:"Where the parcel can be followed."`
+	At       time.Time    `json:"created_at"`
 }
 
-// FulfilmentLine says how many pieces of a line are in a parcel.
-type FulfilmentLine struct {
+// LinePieces says how many pieces of a line are in a parcel.
+type LinePieces struct {
 	LineID   string `json:"line_id"`
 	Quantity int    `json:"quantity" minimum:"1" maximum:"9999"`
 }
@@ -121,10 +125,46 @@ type Order struct {
 	Promotions  []AppliedPromotion // what took something off it
 	Payments    []Payment
 	Fulfilments []Fulfilment
-	History     []HistoryEntry
-	Version     int64
-	PlacedAt    time.Time
-	PaidAt      *time.Time
+	Refunds     []Refund
+	Returns     []Return
+	Documents   []Document
+	Refunded    money.Amount // promised back, whether or not it has gone already
+	Credited    money.Amount // what came back and pays for other goods in exchange
+	// ShippingRefunded is what of Refunded is for the shipping.
+	ShippingRefunded money.Amount
+	Parent           *Supplement  // the order that this one belongs to; nil for one that stands alone
+	Supplements      []Supplement // the orders that belong to this one
+	History          []HistoryEntry
+	Version          int64
+	PlacedAt         time.Time
+	PaidAt           *time.Time
+}
+
+// Unsent counts the pieces that are still to go out.
+func (o *Order) Unsent() int {
+	n := 0
+	for _, l := range o.Lines {
+		n += l.Unsent()
+	}
+	return n
+}
+
+// Refundable is what of the order's money can still go back.
+func (o *Order) Refundable() money.Amount {
+	if o.PaidAt == nil || o.Status == Cancelled {
+		return money.New(0, o.Currency)
+	}
+	return o.Totals.Total.Sub(o.Refunded).Sub(o.Credited)
+}
+
+// line finds a line by its id; nil when there is none.
+func (o *Order) line(id string) *Line {
+	for i := range o.Lines {
+		if o.Lines[i].ID == id {
+			return &o.Lines[i]
+		}
+	}
+	return nil
 }
 
 // Pieces counts what was ordered.
@@ -134,6 +174,22 @@ func (o *Order) Pieces() int {
 		n += l.Quantity
 	}
 	return n
+}
+
+// Unsent counts the pieces that are still to go out.
+func (l Line) Unsent() int { return l.Quantity - l.Fulfilled - l.Cancelled }
+
+// taken counts the pieces whose money went back, or pays for something else.
+func (l Line) taken() int { return l.Cancelled + l.Returned }
+
+// worth is what n more pieces of the line come to of what was charged for it, and the tax in that which was added on
+// top. The shares of all pieces add up to the line, whatever the steps they are taken in.
+func (l Line) worth(n int) (total, tax money.Amount) {
+	upTo := func(a money.Amount, pieces int) money.Amount {
+		return a.Allocate([]int64{int64(pieces), int64(l.Quantity - pieces)})[0]
+	}
+	before, after := l.taken(), l.taken()+n
+	return upTo(l.Total, after).Sub(upTo(l.Total, before)), upTo(l.Tax, after).Sub(upTo(l.Tax, before))
 }
 
 // Net is the line without the tax that is added on top: what its prices and discounts come to.

@@ -2,7 +2,6 @@ package orders
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -68,7 +67,7 @@ func (s *Service) ImportPast(ctx context.Context, list []PastOrder) ([]PastTotal
 			total, ok := known[o.ID]
 			if !ok {
 				total = o.Totals.Total
-				if err := s.addPast(&rows, o, list[i]); err != nil {
+				if err := s.addPast(ctx, &rows, o, list[i]); err != nil {
 					return err
 				}
 			}
@@ -205,17 +204,13 @@ var (
 // numberColumn is where an order's number stands among its columns; it is drawn when the rows are written.
 const numberColumn = 1
 
-func (s *Service) addPast(rows *pastRows, o *Order, p PastOrder) error {
+func (s *Service) addPast(ctx context.Context, rows *pastRows, o *Order, p PastOrder) error {
 	if err := rows.addHistory(o, p); err != nil {
 		return err
 	}
-	plain, err := json.Marshal(o.Contact)
+	sealed, err := s.sealContact(ctx, o.subject(), o.CartID, o.Contact)
 	if err != nil {
 		return err
-	}
-	sealed, err := s.sealer.Seal(plain, contactAD(o.CartID))
-	if err != nil {
-		return fmt.Errorf("seal the contact of order %s: %w", o.ID, err)
 	}
 	t := o.Totals
 	rows.orders = append(rows.orders, []any{
@@ -223,12 +218,12 @@ func (s *Service) addPast(rows *pastRows, o *Order, p PastOrder) error {
 		t.Discount.Minor, t.Shipping.Minor, t.Tax.Minor, t.TaxIncluded.Minor, t.Total.Minor, o.Method, sealed, s.emailIndex(o.Contact.Email), o.Pieces(),
 		o.Version, o.PlacedAt, p.PaidAt, timeOrNull(p.CancelledAt),
 	})
-	parcel := []FulfilmentLine{}
+	parcel := []LinePieces{}
 	for i, l := range o.Lines {
 		fulfilled := 0
 		if o.Status == Fulfilled {
 			fulfilled = l.Quantity
-			parcel = append(parcel, FulfilmentLine{LineID: l.ID, Quantity: l.Quantity})
+			parcel = append(parcel, LinePieces{LineID: l.ID, Quantity: l.Quantity})
 		}
 		rows.lines = append(rows.lines, []any{
 			string(o.ID), l.ID, i, l.VariantID, l.ProductID, l.SKU, l.Slug, l.Title, l.Options, l.Image, l.Quantity, fulfilled, l.UnitPrice.Minor,

@@ -60,7 +60,7 @@ func TestPastOrders(t *testing.T) {
 	vault, err := crypto.NewVault(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
 	require.NoError(t, err)
 	s := orders.New(orders.Deps{
-		DB: pool, Carts: pool, Catalog: pastShelf{}, Pricing: pastTax{}, Payments: pastUnpaid{}, Sealer: vault, TTL: time.Minute,
+		DB: pool, Carts: pool, Catalog: pastShelf{}, Pricing: pastTax{}, Payments: pastUnpaid{}, Personal: newPeople(), Sealer: vault, TTL: time.Minute,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Registerer: prometheus.NewRegistry(),
 	})
 	placed := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)

@@ -37,6 +37,8 @@ type Pricing interface {
 	// Charge returns the prices that hold now.
 	Charge(ctx context.Context, currency money.Currency, variantIDs []string) (map[string]Price, error)
 	Tax(ctx context.Context, r TaxRequest) (Tax, error)
+	// Rate is the rate of the tax on goods that go there, in millionths.
+	Rate(ctx context.Context, country, region string) (int64, error)
 }
 
 // Price is what a variant costs.
@@ -158,9 +160,25 @@ type PaymentTaker interface {
 	Refund(ctx context.Context, paymentID, refundID string, amount money.Amount, reason string) error
 }
 
-// Sealer encrypts what is personal, and finds it again without reading it.
+// PersonalData seals what is personal under a key of the person it belongs to: forgetting the key erases all of it,
+// wherever copies are.
+type PersonalData interface {
+	// Seal makes a key for a person who has none.
+	Seal(ctx context.Context, subject string, plain, associated []byte) ([]byte, error)
+	// OpenAll returns nil for what belonged to somebody who has been forgotten.
+	OpenAll(ctx context.Context, list []Sealed) ([][]byte, error)
+	Forget(ctx context.Context, subjects ...string) error
+}
+
+// Sealed is what Seal gave for a person and a place.
+type Sealed struct {
+	Subject        string
+	Bytes          []byte
+	AssociatedData []byte
+}
+
+// Sealer finds what is personal without reading it, and opens what was sealed before people had keys of their own.
 type Sealer interface {
-	Seal(plain, associated []byte) ([]byte, error)
 	Open(sealed, associated []byte) ([]byte, error)
 	// BlindIndex is the same for the same value and tells nothing about it.
 	BlindIndex(value string) []byte

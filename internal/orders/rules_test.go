@@ -63,12 +63,12 @@ func TestParcelTakesOnlyWhatIsLeft(t *testing.T) {
 	lines, complete, err := o.pack(nil)
 	require.NoError(t, err)
 	require.True(t, complete)
-	require.Equal(t, []FulfilmentLine{{LineID: "a", Quantity: 2}, {LineID: "b", Quantity: 1}}, lines)
-	_, complete, err = o.pack([]FulfilmentLine{{LineID: "a", Quantity: 2}})
+	require.Equal(t, []LinePieces{{LineID: "a", Quantity: 2}, {LineID: "b", Quantity: 1}}, lines)
+	_, complete, err = o.pack([]LinePieces{{LineID: "a", Quantity: 2}})
 	require.NoError(t, err)
 	require.False(t, complete)
-	for _, wrong := range []FulfilmentLine{{LineID: "a", Quantity: 3}, {LineID: "none", Quantity: 1}, {LineID: "b", Quantity: 0}} {
-		_, _, err := o.pack([]FulfilmentLine{wrong})
+	for _, wrong := range []LinePieces{{LineID: "a", Quantity: 3}, {LineID: "none", Quantity: 1}, {LineID: "b", Quantity: 0}} {
+		_, _, err := o.pack([]LinePieces{wrong})
 		require.ErrorIs(t, err, ErrQuantity)
 	}
 }

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -29,15 +31,21 @@ type Deps struct {
 	Promotions PromotionRedeemer
 	Stock      StockReserver
 	Payments   PaymentTaker
+	Personal   PersonalData
 	Sealer     Sealer
 	Mailer     Mailer
 	Methods    []PaymentMethod // the ways to pay that the storefront offers
 	ShopName   string
 	BaseURL    string
 	TTL        time.Duration // how long stock is held for an unpaid order
-	Log        *slog.Logger
-	Now        func() time.Time
-	Registerer prometheus.Registerer
+	KeepGuests time.Duration // how long a guest's name and address stay readable after the order
+	KeepCarts  time.Duration // how long a cart waits that nobody touches
+	// ReturnWindow is how long shoppers may ask to give goods back after they were sent; then orders are completed.
+	ReturnWindow time.Duration
+	Seller       Seller // who writes the invoices
+	Log          *slog.Logger
+	Now          func() time.Time
+	Registerer   prometheus.Registerer
 }
 
 // PaymentMethod is a way to pay that the storefront offers.
@@ -50,30 +58,34 @@ type PaymentMethod struct {
 
 // Service keeps carts and makes orders of them.
 type Service struct {
-	db, carts  *pgxpool.Pool
-	catalog    Catalog
-	pricing    Pricing
-	promotions PromotionRedeemer
-	stock      StockReserver
-	payments   PaymentTaker
-	sealer     Sealer
-	mailer     Mailer
-	offers     []PaymentMethod
-	shopName   string
-	baseURL    string
-	ttl        time.Duration
-	log        *slog.Logger
-	now        func() time.Time
-	methods    atomic.Pointer[timedMethods]
-	recent     recentCarts
-	metrics    *metrics
+	db, carts             *pgxpool.Pool
+	catalog               Catalog
+	pricing               Pricing
+	promotions            PromotionRedeemer
+	stock                 StockReserver
+	payments              PaymentTaker
+	personal              PersonalData
+	sealer                Sealer
+	mailer                Mailer
+	offers                []PaymentMethod
+	shopName              string
+	baseURL               string
+	ttl                   time.Duration
+	keepGuests, keepCarts time.Duration
+	returnWindow          time.Duration
+	seller                Seller
+	log                   *slog.Logger
+	now                   func() time.Time
+	methods               atomic.Pointer[timedMethods]
+	recent                recentCarts
+	metrics               *metrics
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
-		db: d.DB, carts: d.Carts, catalog: d.Catalog, pricing: d.Pricing, promotions: d.Promotions, stock: d.Stock, payments: d.Payments, sealer: d.Sealer, mailer: d.Mailer,
-		offers: d.Methods, shopName: d.ShopName, baseURL: d.BaseURL, ttl: d.TTL, log: d.Log, now: d.Now, recent: newRecentCarts(), metrics: newMetrics(d.Registerer),
+		db: d.DB, carts: d.Carts, catalog: d.Catalog, pricing: d.Pricing, promotions: d.Promotions, stock: d.Stock, payments: d.Payments, personal: d.Personal, sealer: d.Sealer, mailer: d.Mailer,
+		offers: d.Methods, shopName: d.ShopName, baseURL: d.BaseURL, ttl: d.TTL, returnWindow: d.ReturnWindow, seller: d.Seller, keepGuests: d.KeepGuests, keepCarts: d.KeepCarts, log: d.Log, now: d.Now, recent: newRecentCarts(), metrics: newMetrics(d.Registerer),
 	}
 }
 
@@ -169,13 +181,16 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(body)
 }
 
-func parseCursor(s string) (*cursor, error) {
+func parseCursor(s string) (*cursor, error) { return parseCursorOf("ord", s) }
+
+// parseCursorOf reads a place in a list of what has ids of this prefix.
+func parseCursorOf(prefix, s string) (*cursor, error) {
 	if s == "" {
 		return nil, nil
 	}
 	var c cursor
 	body, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || json.Unmarshal(body, &c) != nil || !id.Valid("ord", string(c.ID)) {
+	if err != nil || json.Unmarshal(body, &c) != nil || !id.Valid(prefix, string(c.ID)) {
 		return nil, errs.New(errs.Invalid, "invalid_parameter", "after is not a place in this list.").
 			WithFields(errs.Field{Pointer: "query/after", Code: "invalid_parameter", Detail: "use next of the page before"})
 	}
@@ -189,12 +204,33 @@ func (s *Service) Cancel(ctx context.Context, id ID, a Access, reason string) (*
 	if err != nil {
 		return nil, err
 	}
-	return s.cancel(ctx, o, reason, a.actor())
+	cause := causeCustomer
+	if a.Staff {
+		cause = causeShop
+	}
+	return s.cancelWith(ctx, o, cause, reason, a.actor())
 }
 
-func (s *Service) cancel(ctx context.Context, o *Order, reason, actor string) (*Order, error) {
+// Why an order is cancelled, as its event says. What people write as their reason is kept apart, sealed.
+const (
+	causeCustomer = "cancelled by the customer"
+	causeShop     = "cancelled by the shop"
+	causeUnpaid   = "not paid in time"
+)
+
+func (s *Service) cancel(ctx context.Context, o *Order, cause, actor string) (*Order, error) {
+	return s.cancelWith(ctx, o, cause, "", actor)
+}
+
+func (s *Service) cancelWith(ctx context.Context, o *Order, cause, note, actor string) (*Order, error) {
+	if err := checkNote("/reason", note); err != nil {
+		return nil, err
+	}
 	if !o.Status.May(Cancelled) {
 		return nil, ErrInvalidState.WithDetail("The order is %s and cannot be cancelled.", o.Status)
+	}
+	if o.Credited.Minor > 0 {
+		return nil, ErrInvalidState.WithDetail("A part of the order pays for another one. Cancel that one first.")
 	}
 	for _, p := range o.Payments {
 		switch p.Status {
@@ -206,15 +242,47 @@ func (s *Service) cancel(ctx context.Context, o *Order, reason, actor string) (*
 			}
 		}
 	}
-	ev := events.OrderCancelled{OrderFacts: o.facts(s.now()), Reason: reason, WasPaid: o.Status != PendingPayment}
-	if err := s.move(ctx, s.db, o, Cancelled, "cancelled", actor, reason, ev); err != nil {
+	// All that was promised before goes first: cancelling gives back what is left.
+	if err := s.sendRefunds(ctx, o); err != nil {
 		return nil, err
 	}
-	outbox.Wake()
-	if len(o.Promotions) > 0 {
+	ended, err := s.endOrder(ctx, o, cause, note, actor)
+	if err == nil && len(o.Promotions) > 0 {
 		s.unredeem(ctx, o.ID) // at once: the next order of the cart may need them
 	}
-	return s.Order(ctx, o.ID, Access{Staff: true})
+	return ended, err
+}
+
+// endOrder writes that o is cancelled, with what is left of its money promised back.
+func (s *Service) endOrder(ctx context.Context, o *Order, cause, note, actor string) (*Order, error) {
+	wasPaid, paid := o.Status != PendingPayment, o.capturedPayment()
+	if note == "" && !wasPaid {
+		ev := events.OrderCancelled{OrderFacts: o.facts(s.now()), Reason: cause}
+		if err := s.move(ctx, s.db, o, Cancelled, "cancelled", actor, cause, ev); err != nil {
+			return nil, err
+		}
+		outbox.Wake()
+		return s.Order(ctx, o.ID, Access{Staff: true})
+	}
+	seen := o.Version
+	return s.amendAndRefund(ctx, o.ID, Access{Staff: true}, func(tx pgx.Tx, o *Order) error {
+		if o.Version != seen {
+			return errs.ErrStaleVersion
+		}
+		if wasPaid && paid != nil && o.Refundable().Minor > 0 {
+			if err := s.promise(ctx, tx, o, cancelRefund(o, paid, actor), ""); err != nil {
+				return err
+			}
+		}
+		ev := events.OrderCancelled{OrderFacts: o.facts(s.now()), Reason: cause, WasPaid: wasPaid}
+		if err := s.move(ctx, tx, o, Cancelled, "cancelled", actor, cause, ev); err != nil {
+			return err
+		}
+		if note == "" {
+			return nil
+		}
+		return s.note(ctx, tx, o, entry{kind: kindReason, actor: actor, note: note})
+	})
 }
 
 // ConfirmTestPayment plays the bank for a payment of the test gateway and returns its order.
@@ -266,11 +334,20 @@ func (s *Service) Capture(ctx context.Context, id ID) (*Order, error) {
 // Actions are what staff may do with an order now.
 func (o *Order) Actions() []string {
 	actions := []string{}
-	if o.Status.May(Cancelled) {
+	if o.Status.May(Cancelled) && o.Credited.Minor == 0 {
 		actions = append(actions, "cancel")
 	}
 	if o.Status == Paid || o.Status == PartiallyFulfilled {
-		actions = append(actions, "fulfil")
+		actions = append(actions, "fulfil", "edit")
+	}
+	if o.Refundable().Minor > 0 {
+		actions = append(actions, "refund")
+	}
+	if slices.ContainsFunc(o.Lines, func(l Line) bool { return o.Returnable(l.ID) > 0 }) {
+		actions = append(actions, "return")
+	}
+	if (o.Status == PendingPayment || o.Status == Paid) && len(o.Fulfilments) == 0 {
+		actions = append(actions, "address")
 	}
 	if p := o.latestPayment(); o.Status == PendingPayment && (p.Status == "authorised" || p.Status == "created") {
 		actions = append(actions, "capture")

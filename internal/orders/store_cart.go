@@ -59,28 +59,15 @@ func (s *Service) loadCart(ctx context.Context, q postgres.Querier, id CartID) (
 	if err != nil {
 		return nil, fmt.Errorf("read cart %s: %w", id, err)
 	}
-	return &c, s.unseal(&c)
+	return &c, s.unseal(ctx, &c)
 }
 
 // contactAD binds a sealed contact to the cart it was made for; the order made from it keeps the bytes.
 func contactAD(id CartID) []byte { return []byte("orders.contact|" + string(id)) }
 
-func (s *Service) unseal(c *storedCart) error {
-	if len(c.sealed) == 0 {
-		return nil
-	}
-	contact, err := s.openContact(c.sealed, c.ID)
-	c.Contact = contact
+func (s *Service) unseal(ctx context.Context, c *storedCart) (err error) {
+	c.Contact, err = s.openContact(ctx, c.subject(), c.ID, c.sealed)
 	return err
-}
-
-func (s *Service) openContact(sealed []byte, id CartID) (*Contact, error) {
-	plain, err := s.sealer.Open(sealed, contactAD(id))
-	if err != nil {
-		return nil, fmt.Errorf("open the contact of %s: %w", id, err)
-	}
-	var contact Contact
-	return &contact, json.Unmarshal(plain, &contact)
 }
 
 const saveCartSQL = `

@@ -50,7 +50,7 @@ func (s *Service) loadForOrder(ctx context.Context, id CartID) (*storedCart, *op
 	if err != nil {
 		return nil, nil, fmt.Errorf("read cart %s: %w", id, err)
 	}
-	if err := s.unseal(&c); err != nil {
+	if err := s.unseal(ctx, &c); err != nil {
 		return nil, nil, err
 	}
 	if o.id == "" {
@@ -239,6 +239,7 @@ select
         select json_agg(json_build_object(
             'id', l.id, 'variant_id', l.variant_id, 'sku', l.sku, 'product_id', l.product_id, 'slug', l.slug, 'title', l.title,
             'options', l.options, 'image', l.image, 'quantity', l.quantity, 'fulfilled_quantity', l.fulfilled,
+            'cancelled_quantity', l.cancelled, 'returned_quantity', l.returned,
             'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
             'discount', json_build_object('amount', l.discount, 'currency', o.currency),
             'tax', json_build_object('amount', l.tax, 'currency', o.currency),
@@ -253,11 +254,49 @@ select
         where h.order_id = o.id
     ),
     (
-        select coalesce(json_agg(json_build_object('id', f.id, 'lines', f.lines, 'tracking', f.tracking, 'created_at', f.created_at) order by f.created_at), '[]')
+        select coalesce(json_agg(json_build_object(
+            'id', f.id, 'lines', f.lines, 'carrier', f.carrier, 'tracking', f.tracking, 'tracking_url', f.tracking_url, 'created_at', f.created_at
+        ) order by f.created_at, f.id), '[]')
         from orders.fulfilments as f
         where f.order_id = o.id
     ),
-    (select c.token_hash from orders.carts as c where c.id = o.cart_id)
+    (select c.token_hash from orders.carts as c where c.id = o.cart_id),
+    o.refunded, o.credited, o.shipping_refunded,
+    (
+        select coalesce(json_agg(json_build_object(
+            'id', r.id, 'state', r.state, 'amount', json_build_object('amount', r.amount, 'currency', o.currency),
+            'shipping', json_build_object('amount', r.shipping, 'currency', o.currency), 'lines', r.lines, 'reason', r.reason,
+            'return_id', coalesce(r.return_id, ''), 'actor', r.actor, 'created_at', r.created_at
+        ) order by r.created_at, r.id), '[]')
+        from orders.refunds as r
+        where r.order_id = o.id
+    ),
+    (
+        select coalesce(json_agg(json_build_object(
+            'id', r.id, 'status', r.status, 'reason', r.reason, 'sealed', encode(r.note, 'base64'), 'lines', r.lines, 'exchange', r.exchange,
+            'refund_id', coalesce(r.refund_id, ''), 'exchange_order_id', coalesce(r.exchange_order_id, ''), 'actor', r.actor,
+            'created_at', r.created_at, 'updated_at', r.updated_at
+        ) order by r.created_at, r.id), '[]')
+        from orders.returns as r
+        where r.order_id = o.id
+    ),
+    (
+        select coalesce(json_agg(json_build_object(
+            'id', d.id, 'kind', d.kind, 'series', d.series, 'position', d.number, 'refund_id', coalesce(d.refund_id, ''), 'issued_at', d.issued_at
+        ) order by d.issued_at, d.id), '[]')
+        from orders.documents as d
+        where d.order_id = o.id
+    ),
+    (
+        select coalesce(json_agg(json_build_object(
+            'order_id', s.order_id, 'parent_id', s.parent_id, 'kind', s.kind, 'return_id', coalesce(s.return_id, ''),
+            'credit', json_build_object('amount', s.credit, 'currency', o.currency), 'number', c.number, 'status', c.status,
+            'total', json_build_object('amount', c.total, 'currency', o.currency)
+        ) order by s.created_at, s.order_id), '[]')
+        from orders.supplements as s
+        join orders.orders as c on c.id = s.order_id
+        where s.parent_id = o.id or s.order_id = o.id
+    )
 from orders.orders as o
 where o.id = $1`
 
@@ -268,26 +307,65 @@ func (s *Service) loadOrder(ctx context.Context, q postgres.Querier, id ID) (*Or
 	}
 	var o Order
 	var contact, cartToken []byte
+	var returns []returnRow
+	var belongs []Supplement
 	err := q.QueryRow(ctx, orderSQL, id).Scan(&o.ID, &o.Number, &o.CartID, &o.CartVersion, &o.CustomerID, &o.Status, &o.Currency,
 		&o.Totals.Subtotal.Minor, &o.Totals.Discount.Minor, &o.Totals.Shipping.Minor, &o.Totals.Tax.Minor, &o.Totals.TaxIncluded.Minor, &o.Totals.Total.Minor,
-		&o.Method, &o.Promotions, &contact, &o.Version, &o.PlacedAt, &o.PaidAt, &o.Lines, &o.History, &o.Fulfilments, &cartToken)
+		&o.Method, &o.Promotions, &contact, &o.Version, &o.PlacedAt, &o.PaidAt, &o.Lines, &o.History, &o.Fulfilments, &cartToken,
+		&o.Refunded.Minor, &o.Credited.Minor, &o.ShippingRefunded.Minor, &o.Refunds, &returns, &o.Documents, &belongs)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil, errs.ErrNotFound
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read order %s: %w", id, err)
 	}
-	for _, a := range []*money.Amount{&o.Totals.Subtotal, &o.Totals.Discount, &o.Totals.Shipping, &o.Totals.Tax, &o.Totals.TaxIncluded, &o.Totals.Total} {
+	for _, a := range []*money.Amount{
+		&o.Totals.Subtotal, &o.Totals.Discount, &o.Totals.Shipping, &o.Totals.Tax, &o.Totals.TaxIncluded, &o.Totals.Total,
+		&o.Refunded, &o.Credited, &o.ShippingRefunded,
+	} {
 		a.Currency = o.Currency
 	}
-	if len(contact) > 0 {
-		opened, err := s.openContact(contact, o.CartID)
-		if err != nil {
-			return nil, nil, err
-		}
-		o.Contact = *opened
+	o.setBelongs(belongs)
+	return &o, cartToken, s.openOrder(ctx, &o, contact, returns)
+}
+
+// returnRow is a return with its note as it is stored.
+type returnRow struct {
+	Return
+	Sealed []byte `json:"sealed"`
+}
+
+// openOrder fills in what is personal of an order, with one look at its person's key. Of who was erased it stays empty.
+func (s *Service) openOrder(ctx context.Context, o *Order, contact []byte, returns []returnRow) error {
+	list := []sealedFor{{o.subject(), contact, contactAD(o.CartID)}}
+	for _, r := range returns {
+		list = append(list, sealedFor{o.subject(), r.Sealed, noteAD(o.ID)})
 	}
-	return &o, cartToken, nil
+	opened, err := s.openAll(ctx, list)
+	if err != nil {
+		return err
+	}
+	o.Returns = make([]Return, len(returns))
+	for i, r := range returns {
+		o.Returns[i] = r.Return
+		o.Returns[i].Note = string(opened[i+1])
+	}
+	if opened[0] == nil {
+		return nil
+	}
+	return json.Unmarshal(opened[0], &o.Contact)
+}
+
+// setBelongs sorts what the order belongs to from what belongs to it.
+func (o *Order) setBelongs(list []Supplement) {
+	o.Supplements = []Supplement{}
+	for i := range list {
+		if list[i].OrderID == o.ID {
+			o.Parent = &list[i]
+			continue
+		}
+		o.Supplements = append(o.Supplements, list[i])
+	}
 }
 
 // Summary is an order in a list.
@@ -313,7 +391,7 @@ type Filter struct {
 }
 
 const summariesSQL = `
-select o.id, o.number, o.status, o.cart_id, o.contact, o.currency, o.total, o.pieces, o.placed_at,
+select o.id, o.number, o.status, o.cart_id, coalesce(o.customer_id, ''), o.contact, o.currency, o.total, o.pieces, o.placed_at,
     coalesce((select l.image from orders.order_lines as l where l.order_id = o.id order by l.position limit 1), '')
 from orders.orders as o
 where %s
@@ -349,20 +427,39 @@ func (s *Service) list(ctx context.Context, f Filter, after *cursor, limit int) 
 	if err != nil {
 		return nil, fmt.Errorf("list orders: %w", err)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Summary, error) {
+	var contacts []sealedFor
+	sums, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Summary, error) {
 		var sum Summary
 		var cart CartID
+		var customer string
 		var contact []byte
-		err := row.Scan(&sum.ID, &sum.Number, &sum.Status, &cart, &contact, &sum.Total.Currency, &sum.Total.Minor, &sum.Pieces, &sum.PlacedAt, &sum.Image)
-		if err != nil || len(contact) == 0 {
-			return sum, err
-		}
-		opened, err := s.openContact(contact, cart)
-		if err == nil {
-			sum.Email, sum.Name = opened.Email, opened.Shipping.Name
-		}
+		err := row.Scan(&sum.ID, &sum.Number, &sum.Status, &cart, &customer, &contact, &sum.Total.Currency, &sum.Total.Minor, &sum.Pieces, &sum.PlacedAt, &sum.Image)
+		contacts = append(contacts, sealedFor{subjectOf(customer, cart), contact, contactAD(cart)})
 		return sum, err
 	})
+	if err != nil {
+		return nil, fmt.Errorf("list orders: %w", err)
+	}
+	return sums, s.addNames(ctx, sums, contacts)
+}
+
+// addNames opens the contacts that belong to sums; who was erased has none.
+func (s *Service) addNames(ctx context.Context, sums []Summary, contacts []sealedFor) error {
+	opened, err := s.openAll(ctx, contacts)
+	if err != nil {
+		return err
+	}
+	for i, plain := range opened {
+		if plain == nil {
+			continue
+		}
+		var c Contact
+		if err := json.Unmarshal(plain, &c); err != nil {
+			return err
+		}
+		sums[i].Email, sums[i].Name = c.Email, c.Shipping.Name
+	}
+	return nil
 }
 
 const overdueSQL = `

@@ -38,7 +38,8 @@ type cachedKey struct {
 	until time.Time
 }
 
-// NewKeyring returns the keyring of the users schema. Pool must have the role of users.
+// NewKeyring returns the keyring of the users schema. Pool must have the role of users; its commits may be relaxed,
+// because whatever was sealed with a key is written after it and so lost before it.
 func NewKeyring(pool *pgxpool.Pool, vault *crypto.Vault, now func() time.Time) (*Keyring, error) {
 	cache, err := lru.New[string, cachedKey](cachedKeys)
 	if err != nil {
@@ -47,15 +48,23 @@ func NewKeyring(pool *pgxpool.Pool, vault *crypto.Vault, now func() time.Time) (
 	return &Keyring{pool: pool, vault: vault, now: now, cache: cache}, nil
 }
 
+// Sealed is what Seal gave for a subject and a place.
+type Sealed struct {
+	Subject        string
+	Bytes          []byte
+	AssociatedData []byte
+}
+
 // Seal encrypts plain for subject, making their key when they have none. Name the place in associatedData
 // ("orders|address|ord_…"): the result opens for no other.
 func (k *Keyring) Seal(ctx context.Context, subject string, plain, associatedData []byte) ([]byte, error) {
-	key, err := k.key(ctx, k.pool, subject)
-	if errors.Is(err, ErrErased) {
-		key, err = k.create(ctx, k.pool, subject)
-	}
-	if err != nil {
-		return nil, err
+	key, ok := k.remembered(subject)
+	if !ok {
+		var err error
+		if key, err = k.keyOrNew(ctx, subject); err != nil {
+			return nil, err
+		}
+		k.remember(subject, key)
 	}
 	return key.Seal(plain, associatedData)
 }
@@ -69,9 +78,91 @@ func (k *Keyring) Open(ctx context.Context, subject string, sealed, associatedDa
 	return key.Open(sealed, associatedData)
 }
 
-// Forget deletes the key of subject: what was sealed with it cannot be read any more, backups included.
-func (k *Keyring) Forget(ctx context.Context, subject string) error {
-	return k.forget(ctx, k.pool, subject)
+// OpenAll opens many, with one statement for all keys that are not in memory. What belongs to somebody whose key is gone
+// comes back as nil.
+func (k *Keyring) OpenAll(ctx context.Context, list []Sealed) ([][]byte, error) {
+	keys := make(map[string]*crypto.DataKey, len(list))
+	var missing []string
+	for _, s := range list {
+		if _, known := keys[s.Subject]; known {
+			continue
+		}
+		key, ok := k.remembered(s.Subject)
+		if !ok {
+			missing = append(missing, s.Subject)
+		}
+		keys[s.Subject] = key
+	}
+	if len(missing) > 0 {
+		found, err := selectWrapped(ctx, k.pool, missing)
+		if err != nil {
+			return nil, fmt.Errorf("read data keys: %w", err)
+		}
+		for _, w := range found {
+			key, err := k.vault.OpenDataKey(w.Subject, w.Wrapped)
+			if err != nil {
+				return nil, err
+			}
+			keys[w.Subject] = key
+			k.remember(w.Subject, key)
+		}
+	}
+	opened := make([][]byte, len(list))
+	for i, s := range list {
+		key := keys[s.Subject]
+		if key == nil {
+			continue
+		}
+		plain, err := key.Open(s.Bytes, s.AssociatedData)
+		if err != nil {
+			return nil, fmt.Errorf("open what is sealed for %s: %w", s.Subject, err)
+		}
+		opened[i] = plain
+	}
+	return opened, nil
+}
+
+func (k *Keyring) remembered(subject string) (*crypto.DataKey, bool) {
+	cached, ok := k.cache.Get(subject)
+	if !ok || !k.now().Before(cached.until) {
+		return nil, false
+	}
+	return cached.key, true
+}
+
+func (k *Keyring) remember(subject string, key *crypto.DataKey) {
+	k.cache.Add(subject, cachedKey{key: key, until: k.now().Add(keyLife)})
+}
+
+// keyOrNew returns the key of subject, made in the same statement when there is none.
+func (k *Keyring) keyOrNew(ctx context.Context, subject string) (*crypto.DataKey, error) {
+	fresh, wrapped, err := k.vault.NewDataKey(subject)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		stored, made, err := ensureDataKey(ctx, k.pool, subject, wrapped)
+		switch {
+		case errors.Is(err, ErrErased):
+			continue // somebody else made it at the same moment: now it can be seen
+		case err != nil:
+			return nil, fmt.Errorf("make the data key of %s: %w", subject, err)
+		case made:
+			return fresh, nil
+		}
+		return k.vault.OpenDataKey(subject, stored)
+	}
+}
+
+// Forget deletes the keys of subjects: what was sealed with them cannot be read any more.
+func (k *Keyring) Forget(ctx context.Context, subjects ...string) error {
+	for _, subject := range subjects {
+		k.cache.Remove(subject)
+	}
+	if err := deleteDataKeys(ctx, k.pool, subjects); err != nil {
+		return fmt.Errorf("delete %d data keys: %w", len(subjects), err)
+	}
+	return nil
 }
 
 func (k *Keyring) forget(ctx context.Context, q postgres.Querier, subject string) error {
@@ -84,8 +175,8 @@ func (k *Keyring) forget(ctx context.Context, q postgres.Querier, subject string
 
 // key returns the key of subject, or ErrErased.
 func (k *Keyring) key(ctx context.Context, q postgres.Querier, subject string) (*crypto.DataKey, error) {
-	if cached, ok := k.cache.Get(subject); ok && k.now().Before(cached.until) {
-		return cached.key, nil
+	if key, ok := k.remembered(subject); ok {
+		return key, nil
 	}
 	wrapped, err := selectDataKey(ctx, q, subject)
 	if err != nil {
@@ -95,7 +186,7 @@ func (k *Keyring) key(ctx context.Context, q postgres.Querier, subject string) (
 	if err != nil {
 		return nil, err
 	}
-	k.cache.Add(subject, cachedKey{key: key, until: k.now().Add(keyLife)})
+	k.remember(subject, key)
 	return key, nil
 }
 

@@ -28,6 +28,46 @@ func selectDataKey(ctx context.Context, q postgres.Querier, subject string) (wra
 	return wrapped, err
 }
 
+// ensureDataKey returns the wrapped key that subject has, or wrapped as their new one with made. It returns ErrErased when
+// a key was committed while the statement ran: the next call sees it.
+func ensureDataKey(ctx context.Context, q postgres.Querier, subject string, wrapped []byte) (stored []byte, made bool, err error) {
+	const sql = `
+with made as (
+    insert into users.data_keys (subject, wrapped)
+    select $1::text, $2::bytea
+    where not exists (select from users.data_keys where subject = $1)
+    on conflict (subject) do nothing
+    returning wrapped
+)
+select wrapped, true from made
+union all
+select wrapped, false from users.data_keys where subject = $1`
+	err = q.QueryRow(ctx, sql, subject, wrapped).Scan(&stored, &made)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, false, ErrErased
+	}
+	return stored, made, err
+}
+
+// selectWrapped returns the keys that there are of subjects.
+func selectWrapped(ctx context.Context, q postgres.Querier, subjects []string) ([]wrappedKey, error) {
+	const sql = `
+select subject, wrapped
+from users.data_keys
+where subject = any($1::text[])`
+	rows, err := q.Query(ctx, sql, subjects)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[wrappedKey])
+}
+
+func deleteDataKeys(ctx context.Context, q postgres.Querier, subjects []string) error {
+	const sql = `delete from users.data_keys where subject = any($1::text[])`
+	_, err := q.Exec(ctx, sql, subjects)
+	return err
+}
+
 func deleteDataKey(ctx context.Context, q postgres.Querier, subject string) error {
 	const sql = `delete from users.data_keys where subject = $1`
 	_, err := q.Exec(ctx, sql, subject)

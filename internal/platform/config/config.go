@@ -49,6 +49,12 @@ type Config struct {
 type Shop struct {
 	Name     string `env:"SHOPD_SHOP_NAME" envDefault:"Shopd" doc:"Name of the shop on pages and in mails."`
 	Currency string `env:"SHOPD_CURRENCY" envDefault:"USD" doc:"ISO 4217 code of the currency prices are kept in."`
+	// The seller stands on invoices and credit notes.
+	SellerName    string   `env:"SHOPD_SELLER_NAME" doc:"Who sells, as it stands on invoices. Empty: the name of the shop."`
+	SellerAddress []string `env:"SHOPD_SELLER_ADDRESS" envSeparator:"|" doc:"Address of the seller on invoices, lines separated by a vertical bar: 1 Main Street|Berlin|Germany."`
+	SellerTaxID   string   `env:"SHOPD_SELLER_TAX_ID" doc:"Tax number of the seller on invoices."`
+	SellerContact string   `env:"SHOPD_SELLER_CONTACT" doc:"Mail address or telephone of the seller on invoices."`
+	SellerFooter  string   `env:"SHOPD_SELLER_FOOTER" doc:"Last lines of invoices: registration, bank account."`
 	// DataDir is empty when the setting is: the command chooses the directory then.
 	DataDir string `env:"SHOPD_DATA_DIR" doc:"Directory for pictures and their renditions; in the demo for everything. Empty: /var/lib/shopd in production, and what --data says in the demo."`
 }
@@ -157,6 +163,9 @@ type Timers struct {
 	DrainDelay     time.Duration   `env:"SHOPD_DRAIN_DELAY" min:"0s" doc:"How long /readyz says no before listeners close, so that load balancers notice. Empty: 3s in production, 0 otherwise."`
 	RetryDelays    []time.Duration `env:"SHOPD_RETRY_DELAYS" envDefault:"5s,30s,2m,10m,1h" min:"1ms" doc:"Pauses before a failed event is handled again; after the last it becomes a dead letter."`
 	EventRetention time.Duration   `env:"SHOPD_EVENT_RETENTION" envDefault:"168h" min:"1h" doc:"How long published events and the marks of handled ones are kept."`
+	ReturnWindow   time.Duration   `env:"SHOPD_RETURN_WINDOW" envDefault:"720h" min:"1m" doc:"How long after it was sent shoppers may ask to give goods back. Then the order is completed."`
+	KeepGuests     time.Duration   `env:"SHOPD_GUEST_RETENTION" envDefault:"26280h" min:"1h" doc:"How long name, address and mail of a guest stay readable after the order: three years. Figures stay for ever."`
+	KeepCarts      time.Duration   `env:"SHOPD_CART_RETENTION" envDefault:"2160h" min:"1h" doc:"How long a cart waits that nobody touches and that never became an order."`
 	ClockOffset    time.Duration   `env:"SHOPD_CLOCK_OFFSET" envDefault:"0s" doc:"Moves the clock of the process. Tests only."`
 	CrashAt        string          `env:"SHOPD_CRASH_AT" doc:"Named point at which the process kills itself, to see what is left behind. Tests only."`
 }
