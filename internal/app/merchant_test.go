@@ -97,7 +97,7 @@ func merchant(t *testing.T, s *store) {
 		order := adminAPI + "/orders/" + o.ID
 		var detail orderJSON
 		staff.get(order).is(http.StatusOK).decode(&detail)
-		require.Equal(t, []string{"cancel", "fulfil"}, detail.Actions)
+		require.Equal(t, []string{"cancel", "fulfil", "edit", "refund", "address"}, detail.Actions)
 		line := o.Lines[0].ID
 		staff.post(order+"/fulfilments", map[string]any{"lines": []any{map[string]any{"line_id": line, "quantity": 4}}}).
 			refuses(http.StatusUnprocessableEntity, "invalid_quantity")

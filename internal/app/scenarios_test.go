@@ -22,6 +22,10 @@ func TestShop(t *testing.T) {
 		"bad carts":       badCarts,
 		"bad checkouts":   badCheckouts,
 		"bad credentials": badCredentials,
+		"refunds":         refunds,
+		"edits":           edits,
+		"returns":         returning,
+		"sending":         sending,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -218,40 +218,54 @@ type AdminReturnPath struct {
 	ReturnID string `path:"return_id" maxLength:"60"`
 }
 
+type decideBody struct {
+	Note string `json:"note,omitempty" maxLength:"1000" doc:"The shopper reads it on the page of the order."`
+}
+
 type decideReturnInput struct {
 	AdminReturnPath
-	Body struct {
-		Note string `json:"note,omitempty" maxLength:"1000" doc:"The shopper reads it on the page of the order."`
-	} `required:"false"`
+	Body *decideBody `required:"false"`
+}
+
+func (in *decideReturnInput) note() string {
+	if in.Body == nil {
+		return ""
+	}
+	return in.Body.Note
 }
 
 func (h adminHandlers) approveReturn(ctx context.Context, in *decideReturnInput) (*adminOrderOutput, error) {
-	return adminAnswer(h.ApproveReturn(ctx, ID(in.ID), in.ReturnID, actorOf(ctx), in.Body.Note))
+	return adminAnswer(h.ApproveReturn(ctx, ID(in.ID), in.ReturnID, actorOf(ctx), in.note()))
 }
 
 func (h adminHandlers) rejectReturn(ctx context.Context, in *decideReturnInput) (*adminOrderOutput, error) {
-	return adminAnswer(h.RejectReturn(ctx, ID(in.ID), in.ReturnID, actorOf(ctx), in.Body.Note))
+	return adminAnswer(h.RejectReturn(ctx, ID(in.ID), in.ReturnID, actorOf(ctx), in.note()))
 }
 
 func (h adminHandlers) cancelReturn(ctx context.Context, in *decideReturnInput) (*adminOrderOutput, error) {
 	return adminAnswer(h.CancelReturn(ctx, ID(in.ID), in.ReturnID, Access{Staff: true, Actor: actorOf(ctx)}))
 }
 
+type receiveBody struct {
+	Lines     []ReceivedLine `json:"lines,omitempty" maxItems:"200" doc:"What arrived; all of it, to be sold again, when there are none."`
+	Shipping  bool           `json:"refund_shipping,omitempty" doc:"The shipping of the order goes back too."`
+	Deduction *money.Amount  `json:"deduction,omitempty" doc:"Kept for wear."`
+	MoneyOnly bool           `json:"money_only,omitempty" doc:"Give the money back, also where an exchange was asked for."`
+	Note      string         `json:"note,omitempty" maxLength:"1000" doc:"The shopper reads it on the page of the order."`
+}
+
 type receiveInput struct {
 	AdminReturnPath
-	Body struct {
-		Lines     []ReceivedLine `json:"lines,omitempty" maxItems:"200" doc:"What arrived; all of it, to be sold again, when there are none."`
-		Shipping  bool           `json:"refund_shipping,omitempty" doc:"The shipping of the order goes back too."`
-		Deduction *money.Amount  `json:"deduction,omitempty" doc:"Kept for wear."`
-		MoneyOnly bool           `json:"money_only,omitempty" doc:"Give the money back, also where an exchange was asked for."`
-		Note      string         `json:"note,omitempty" maxLength:"1000" doc:"The shopper reads it on the page of the order."`
-	} `required:"false"`
+	Body *receiveBody `required:"false"`
 }
 
 func (h adminHandlers) receiveReturn(ctx context.Context, in *receiveInput) (*adminOrderOutput, error) {
-	r := Receipt{Lines: in.Body.Lines, Shipping: in.Body.Shipping, MoneyOnly: in.Body.MoneyOnly, Note: in.Body.Note, Actor: actorOf(ctx)}
-	if in.Body.Deduction != nil {
-		r.Deduction = *in.Body.Deduction
+	r := Receipt{Actor: actorOf(ctx)}
+	if b := in.Body; b != nil {
+		r.Lines, r.Shipping, r.MoneyOnly, r.Note = b.Lines, b.Shipping, b.MoneyOnly, b.Note
+		if b.Deduction != nil {
+			r.Deduction = *b.Deduction
+		}
 	}
 	return adminAnswer(h.ReceiveReturn(ctx, ID(in.ID), in.ReturnID, r))
 }
