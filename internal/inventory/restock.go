@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,22 +16,13 @@ import (
 
 // restocked is pieces of an order that can be sold again.
 type restocked struct {
-	order    string
-	sku      string
-	quantity int64
-	// arrived says that they were sent and came back: they go onto the shelf whatever is known of their reservation.
-	// What was never sent only gives up what its order holds or has bought.
-	arrived bool
+	order, sku string
+	quantity   int64
 }
 
-// restock puts back what orders gave up in part: lines taken off before they were sent, and goods that came back.
+// restock puts back what orders gave up in part: goods that came back, and lines taken off before they were sent.
 func (s *Service) restock(ctx context.Context, tx pgx.Tx, batch []events.Envelope) error {
 	var list []restocked
-	add := func(order string, pieces []events.OrderPieces, arrived bool) {
-		for _, p := range pieces {
-			list = append(list, restocked{order: order, sku: p.SKU, quantity: int64(p.Quantity), arrived: arrived})
-		}
-	}
 	for _, env := range batch {
 		switch env.Type {
 		case events.OrderLinesCancelled{}.Type():
@@ -38,13 +30,17 @@ func (s *Service) restock(ctx context.Context, tx pgx.Tx, batch []events.Envelop
 			if err != nil {
 				return broker.Unreadable(err)
 			}
-			add(ev.OrderID, ev.Restock, false)
+			for _, p := range ev.Restock {
+				list = append(list, restocked{ev.OrderID, p.SKU, int64(p.Quantity)})
+			}
 		case events.ReturnChanged{}.Type():
 			ev, err := events.Open[events.ReturnChanged](env)
 			if err != nil {
 				return broker.Unreadable(err)
 			}
-			add(ev.OrderID, ev.Restock, true)
+			if err := s.takeIn(ctx, tx, ev); err != nil {
+				return err
+			}
 		}
 	}
 	if len(list) == 0 {
@@ -56,12 +52,31 @@ func (s *Service) restock(ctx context.Context, tx pgx.Tx, batch []events.Envelop
 	return nil
 }
 
-// putBackSQL takes pieces out of the reservations of their orders, so that a later end of the order does not give them
-// back a second time, and changes the stock by them: what was sold comes back on hand, what is still held is free again.
+// takeIn adds goods that came back. They are in the house, so they count also where no reservation tells that they were
+// sold: orders of before the shop kept its stock here.
+func (s *Service) takeIn(ctx context.Context, tx pgx.Tx, ev events.ReturnChanged) error {
+	if len(ev.Restock) == 0 {
+		return nil
+	}
+	r := Return{ID: ev.ReturnID, OrderID: ev.OrderID, Reason: "given back", Actor: "system"}
+	for _, p := range ev.Restock {
+		r.Items = append(r.Items, Item{SKU: p.SKU, Quantity: int64(p.Quantity)})
+	}
+	_, err := s.TakeBackTx(ctx, tx, r)
+	if errors.Is(err, ErrReturnTooMuch) {
+		r.OrderID = ""
+		_, err = s.TakeBackTx(ctx, tx, r)
+	}
+	return err
+}
+
+// putBackSQL takes pieces that will not be sent out of the reservations of their orders, so that a later end of the order
+// does not give them back a second time, and changes the stock by them: what was sold comes back on hand, what is still
+// held is free again.
 var putBackSQL = `
 with wanted as (
-    select order_id, sku, sum(quantity)::bigint as quantity, bool_or(arrived) as arrived
-    from unnest($3::text[], $4::text[], $5::bigint[], $6::boolean[]) as w (order_id, sku, quantity, arrived)
+    select order_id, sku, sum(quantity)::bigint as quantity
+    from unnest($3::text[], $4::text[], $5::bigint[]) as w (order_id, sku, quantity)
     group by order_id, sku
 ), reserved as (
     select r.order_id, r.sku, r.location, r.state, r.quantity, w.quantity as wanted
@@ -82,21 +97,10 @@ with wanted as (
     from shares as s
     where s.back > 0 and r.order_id = s.order_id and r.sku = s.sku and r.location = s.location
     returning r.order_id, r.sku, r.location, s.state, s.back
-), unknown as (
-    select w.order_id, w.sku, $8::text as location, 'sold' as state, w.quantity - coalesce(sum(e.back), 0)::bigint as back
-    from wanted as w
-    left join ended as e using (order_id, sku)
-    where w.arrived
-    group by w.order_id, w.sku, w.quantity
-    having w.quantity > coalesce(sum(e.back), 0)
-), backs as (
-    select order_id, sku, location, state, back from ended
-    union all
-    select order_id, sku, location, state, back from unknown
 ), sums as (
     select sku, location, min(order_id) as order_id,
         coalesce(sum(back) filter (where state = 'sold'), 0)::bigint as sold, coalesce(sum(back) filter (where state = 'held'), 0)::bigint as held
-    from backs
+    from ended
     group by sku, location
 ), locked as (
     select s.sku, s.location, m.sold, m.held, m.order_id
@@ -111,31 +115,30 @@ with wanted as (
     where s.sku = l.sku and s.location = l.location
     returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, l.order_id
 ), told as (
-    select c.*, ($7::text[])[row_number() over ()] as event_id
+    select c.*, ($6::text[])[row_number() over ()] as event_id
     from changed as c
 ), moved as (
     insert into inventory.movements (sku, location, kind, quantity, order_id, reason, actor, at)
-    select b.sku, b.location, case b.state when 'sold' then 'returned' else 'released' end, case b.state when 'sold' then b.back else -b.back end,
-        b.order_id, $9, 'system', $2
-    from backs as b
-    join changed as c using (sku, location)
+    select sku, location, case state when 'sold' then 'returned' else 'released' end, case state when 'sold' then back else -back end, order_id, $7,
+        'system', $2
+    from ended
 ), announced as (` + announce("told", "returned") + `
 )
 select count(*) from changed`
 
-// locationsOfAnOrder bounds the places that pieces of one article come back to.
+// locationsOfAnOrder bounds the places that one article of an order comes from.
 const locationsOfAnOrder = 16
 
 func putBack(ctx context.Context, tx pgx.Tx, list []restocked, now time.Time) error {
 	n := len(list)
-	orders, skus, quantities, arrived := make([]string, n), make([]string, n), make([]int64, n), make([]bool, n)
+	orders, skus, quantities := make([]string, n), make([]string, n), make([]int64, n)
 	for i, r := range list {
-		orders[i], skus[i], quantities[i], arrived[i] = r.order, r.sku, r.quantity, r.arrived
+		orders[i], skus[i], quantities[i] = r.order, r.sku, r.quantity
 	}
 	eventIDs := make([]string, n*locationsOfAnOrder)
 	for i := range eventIDs {
 		eventIDs[i] = id.New("evt")
 	}
 	var changed int64
-	return tx.QueryRow(ctx, putBackSQL, outbox.Trace(ctx), now, orders, skus, quantities, arrived, eventIDs, DefaultLocation, "given back by an order").Scan(&changed)
+	return tx.QueryRow(ctx, putBackSQL, outbox.Trace(ctx), now, orders, skus, quantities, eventIDs, "taken off the order").Scan(&changed)
 }

@@ -40,6 +40,7 @@ type sheet struct {
 	rows     []sheetRow
 	sums     [][2]string
 	total    [2]string
+	within   [][2]string // what the total contains
 	closing  []string
 	buyer    []string
 	seller   Seller
@@ -154,11 +155,9 @@ func (s *sheet) sum(label string, a money.Amount) {
 func (s *sheet) tax(rate int64, total, added, included money.Amount) {
 	switch {
 	case !added.IsZero():
-		s.sum("Net", total.Sub(added))
 		s.sum("Tax "+percent(rate), added)
 	case !included.IsZero():
-		s.sum("Net", total.Sub(included))
-		s.sum("Includes VAT "+percent(rate), included)
+		s.within = [][2]string{{"With VAT of " + percent(rate) + " in it", printed(included)}, {"Net", printed(total.Sub(included))}}
 	}
 }
 
@@ -348,26 +347,31 @@ func (s *sheet) row(p *fpdf.Fpdf, row sheetRow, titles, details []string, height
 }
 
 func (s *sheet) totals(p *fpdf.Fpdf) {
-	height := float64(len(s.sums))*(lineHeight+0.6) + 12 + float64(len(s.closing))*lineHeight + 8
+	height := float64(len(s.sums)+len(s.within))*(lineHeight+0.6) + 12 + float64(len(s.closing))*lineHeight + 8
 	if p.GetY()+height > 297-pageBottom {
 		p.AddPage()
 	}
 	p.Ln(3)
 	left := pageLeft + pageWidth*0.45
 	label, amount := pageWidth*0.55-45, 45.0
-	p.SetFont("sans", "", usual)
-	for _, sum := range s.sums {
-		p.SetX(left)
-		p.SetTextColor(grey, grey, grey)
-		p.CellFormat(label, lineHeight+0.6, sum[0], "", 0, "L", false, 0, "")
-		p.SetTextColor(dark, dark, dark)
-		p.CellFormat(amount, lineHeight+0.6, sum[1], "", 1, "R", false, 0, "")
+	list := func(sums [][2]string) {
+		p.SetFont("sans", "", usual)
+		for _, sum := range sums {
+			p.SetX(left)
+			p.SetTextColor(grey, grey, grey)
+			p.CellFormat(label, lineHeight+0.6, sum[0], "", 0, "L", false, 0, "")
+			p.SetTextColor(dark, dark, dark)
+			p.CellFormat(amount, lineHeight+0.6, sum[1], "", 1, "R", false, 0, "")
+		}
 	}
+	list(s.sums)
 	p.Ln(1.5)
 	p.SetX(left)
 	p.SetFont("sans", "B", 11)
+	p.SetTextColor(dark, dark, dark)
 	p.CellFormat(label, 8, s.total[0], "T", 0, "L", false, 0, "")
 	p.CellFormat(amount, 8, s.total[1], "T", 1, "R", false, 0, "")
+	list(s.within)
 	p.Ln(6)
 	p.SetFont("sans", "", usual)
 	for _, text := range s.closing {
