@@ -78,21 +78,21 @@ func (h storeHandlers) timeline(ctx context.Context, in *OrderPath) (*timelineOu
 	return timelineAnswer(h.Timeline(ctx, ID(in.ID), in.access(ctx)))
 }
 
-type returnBody struct {
+type goodsBackBody struct {
 	Lines  []LinePieces `json:"lines" minItems:"1" maxItems:"200"`
 	Reason string       `json:"reason,omitempty" enum:"damaged,wrong_article,not_as_described,does_not_fit,changed_mind,other" default:"other"`
 	Note   string       `json:"note,omitempty" maxLength:"1000"`
 	Wanted []Wanted     `json:"exchange,omitempty" maxItems:"200" doc:"What is wanted instead; the money when there is none."`
 }
 
-func (b returnBody) request(actor, key string) ReturnRequest {
+func (b goodsBackBody) request(actor, key string) ReturnRequest {
 	return ReturnRequest{Lines: b.Lines, Reason: b.Reason, Note: b.Note, Wanted: b.Wanted, Actor: actor, Key: key}
 }
 
 type requestReturnInput struct {
 	OrderPath
 	Key  string `header:"Idempotency-Key" hidden:"true"`
-	Body returnBody
+	Body goodsBackBody
 }
 
 func (h storeHandlers) requestReturn(ctx context.Context, in *requestReturnInput) (*orderOutput, error) {
@@ -204,7 +204,7 @@ func (h adminHandlers) tracking(ctx context.Context, in *trackingInput) (*adminO
 type createReturnInput struct {
 	AdminOrderPath
 	Key  string `header:"Idempotency-Key" hidden:"true"`
-	Body returnBody
+	Body goodsBackBody
 }
 
 func (h adminHandlers) createReturn(ctx context.Context, in *createReturnInput) (*adminOrderOutput, error) {
