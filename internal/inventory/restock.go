@@ -10,7 +10,6 @@ import (
 
 	"shopd/internal/events"
 	"shopd/internal/platform/broker"
-	"shopd/internal/platform/id"
 	"shopd/internal/platform/outbox"
 )
 
@@ -23,6 +22,7 @@ type restocked struct {
 // restock puts back what orders gave up in part: goods that came back, and lines taken off before they were sent.
 func (s *Service) restock(ctx context.Context, tx pgx.Tx, batch []events.Envelope) error {
 	var list []restocked
+	var freed []string
 	for _, env := range batch {
 		switch env.Type {
 		case events.OrderLinesCancelled{}.Type():
@@ -31,7 +31,7 @@ func (s *Service) restock(ctx context.Context, tx pgx.Tx, batch []events.Envelop
 				return broker.Unreadable(err)
 			}
 			for _, p := range ev.Restock {
-				list = append(list, restocked{ev.OrderID, p.SKU, int64(p.Quantity)})
+				list, freed = append(list, restocked{ev.OrderID, p.SKU, int64(p.Quantity)}), append(freed, p.SKU)
 			}
 		case events.ReturnChanged{}.Type():
 			ev, err := events.Open[events.ReturnChanged](env)
@@ -41,14 +41,17 @@ func (s *Service) restock(ctx context.Context, tx pgx.Tx, batch []events.Envelop
 			if err := s.takeIn(ctx, tx, ev); err != nil {
 				return err
 			}
+			for _, p := range ev.Restock {
+				freed = append(freed, p.SKU)
+			}
 		}
 	}
-	if len(list) == 0 {
-		return nil
+	if len(list) > 0 {
+		if err := putBack(ctx, tx, list, s.now()); err != nil {
+			return fmt.Errorf("put %d articles back: %w", len(list), err)
+		}
 	}
-	if err := putBack(ctx, tx, list, s.now()); err != nil {
-		return fmt.Errorf("put %d articles back: %w", len(list), err)
-	}
+	s.ended.add(nil, freed)
 	return nil
 }
 
@@ -113,21 +116,18 @@ with wanted as (
     set on_hand = s.on_hand + l.sold, reserved = s.reserved - l.held, version = s.version + 1, updated_at = $2
     from locked as l
     where s.sku = l.sku and s.location = l.location
-    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, l.order_id
+    returning s.sku, s.location, s.on_hand, s.reserved, s.available, s.version, s.backorder_limit, l.order_id
 ), told as (
-    select c.*, ($6::text[])[row_number() over ()] as event_id
+    select c.*, platform.new_event_id() as event_id
     from changed as c
 ), moved as (
     insert into inventory.movements (sku, location, kind, quantity, order_id, reason, actor, at)
-    select sku, location, case state when 'sold' then 'returned' else 'released' end, case state when 'sold' then back else -back end, order_id, $7,
+    select sku, location, case state when 'sold' then 'returned' else 'released' end, case state when 'sold' then back else -back end, order_id, $6,
         'system', $2
     from ended
 ), announced as (` + announce("told", "returned") + `
 )
 select count(*) from changed`
-
-// locationsOfAnOrder bounds the places that one article of an order comes from.
-const locationsOfAnOrder = 16
 
 func putBack(ctx context.Context, tx pgx.Tx, list []restocked, now time.Time) error {
 	n := len(list)
@@ -135,10 +135,6 @@ func putBack(ctx context.Context, tx pgx.Tx, list []restocked, now time.Time) er
 	for i, r := range list {
 		orders[i], skus[i], quantities[i] = r.order, r.sku, r.quantity
 	}
-	eventIDs := make([]string, n*locationsOfAnOrder)
-	for i := range eventIDs {
-		eventIDs[i] = id.New("evt")
-	}
 	var changed int64
-	return tx.QueryRow(ctx, putBackSQL, outbox.Trace(ctx), now, orders, skus, quantities, eventIDs, "taken off the order").Scan(&changed)
+	return tx.QueryRow(ctx, putBackSQL, outbox.Trace(ctx), now, orders, skus, quantities, "taken off the order").Scan(&changed)
 }
