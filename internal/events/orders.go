@@ -53,6 +53,9 @@ type OrderPaid struct {
 // Type is orders.order_paid.v1.
 func (OrderPaid) Type() string { return "orders.order_paid.v1" }
 
+// NotPaidInTime is the reason of orders that end because their money did not come.
+const NotPaidInTime = "not paid in time"
+
 // OrderCancelled says that an order will not be delivered: its stock goes back and its money too. What people wrote as
 // their reason is not in it.
 type OrderCancelled struct {

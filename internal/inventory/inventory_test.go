@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
@@ -60,7 +62,7 @@ func (c *clock) now() time.Time {
 
 func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	url := testenv.Database(t)
 	db, err := postgres.Open(t.Context(), postgres.Config{URL: url, Role: "shopd_inventory", MaxConns: 16})
@@ -75,7 +77,7 @@ func setup(t *testing.T) *bundle {
 }
 
 // replica is another process of the shop on the same database.
-func (b *bundle) replica(t *testing.T, redisURL string, metrics *prometheus.Registry) *inventory.Service {
+func (b *bundle) replica(t testing.TB, redisURL string, metrics *prometheus.Registry) *inventory.Service {
 	t.Helper()
 	client, err := cache.Connect(redisURL)
 	require.NoError(t, err)
@@ -89,7 +91,7 @@ func (b *bundle) gateless(t *testing.T) *inventory.Service {
 	return b.service(t, b.raw(t), nil, prometheus.NewRegistry())
 }
 
-func (b *bundle) service(t *testing.T, client, gate redis.UniversalClient, metrics *prometheus.Registry) *inventory.Service {
+func (b *bundle) service(t testing.TB, client, gate redis.UniversalClient, metrics *prometheus.Registry) *inventory.Service {
 	t.Helper()
 	store, err := cache.NewStore(client, metrics)
 	require.NoError(t, err)
@@ -106,7 +108,7 @@ func (b *bundle) stock(t *testing.T, sku string) (onHand, reserved int64) {
 	return onHand, reserved
 }
 
-func (b *bundle) receive(t *testing.T, quantity int64, skus ...string) {
+func (b *bundle) receive(t testing.TB, quantity int64, skus ...string) {
 	t.Helper()
 	items := make([]inventory.Item, len(skus))
 	for i, sku := range skus {
@@ -305,9 +307,19 @@ func TestExpiredHoldsAreFoundExtendedAndReleased(t *testing.T) {
 	held, err = b.svc.ExpiredHolds(t.Context(), 10)
 	require.NoError(t, err)
 	require.Empty(t, held)
+	b.clock.forward(2 * time.Minute)
 	require.NoError(t, b.svc.Release(t.Context(), "ord_1", "test"))
 	require.NoError(t, b.svc.Release(t.Context(), "ord_1", "test"), "again")
 	require.ErrorIs(t, b.svc.Extend(t.Context(), "ord_1", time.Minute), inventory.ErrNotReserved)
 	_, reserved := b.stock(t, "A")
 	require.Zero(t, reserved)
+	require.NoError(t, b.svc.Reserve(t.Context(), "ord_2", []inventory.Item{{SKU: "A", Quantity: 1}}, time.Minute))
+	b.deliver(t, events.OrderCancelled{OrderFacts: facts("ord_2", inventory.Item{SKU: "A", Quantity: 1}), Reason: events.NotPaidInTime})
+	require.NoError(t, b.svc.Reserve(t.Context(), "ord_3", []inventory.Item{{SKU: "A", Quantity: 1}}, time.Minute))
+	require.NoError(t, b.svc.Release(t.Context(), "ord_3", "changed my mind"), "in time")
+	require.NoError(t, testutil.GatherAndCompare(b.metrics, strings.NewReader(`
+# HELP shopd_reservations_expired_total Orders whose stock was given back because its time had ended.
+# TYPE shopd_reservations_expired_total counter
+shopd_reservations_expired_total 2
+`), "shopd_reservations_expired_total"))
 }

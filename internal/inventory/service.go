@@ -180,12 +180,16 @@ func (s *Service) Extend(ctx context.Context, orderID string, ttl time.Duration)
 // Release gives back what is held for the order. Releasing what is not held does nothing.
 func (s *Service) Release(ctx context.Context, orderID, reason string) error {
 	var skus []string
+	var late bool
 	err := postgres.Retry(ctx, func() (err error) {
-		skus, err = end(ctx, s.db, releaseSQL, []string{orderID}, maxArticles, reason, "order:"+orderID, s.now())
+		skus, late, err = end(ctx, s.db, releaseSQL, []string{orderID}, maxArticles, reason, "order:"+orderID, s.now())
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("release the stock of order %s: %w", orderID, err)
+	}
+	if late {
+		s.metrics.expired.Inc()
 	}
 	s.gate.end(ctx, orderID)
 	s.announced(ctx, skus...)
@@ -400,6 +404,9 @@ func (s *Service) settleOrders(ctx context.Context, tx pgx.Tx, batch []events.En
 				return broker.Unreadable(err)
 			}
 			add(&unpaid, ev.OrderFacts)
+			if ev.Reason == events.NotPaidInTime {
+				s.metrics.expired.Inc()
+			}
 			if ev.WasPaid {
 				add(&returned, ev.OrderFacts)
 			}
@@ -415,7 +422,7 @@ func (s *Service) settleOrders(ctx context.Context, tx pgx.Tx, batch []events.En
 		if len(step.orders) == 0 {
 			continue
 		}
-		skus, err := end(ctx, tx, step.sql, step.orders, step.articles, step.reason, "system", s.now())
+		skus, _, err := end(ctx, tx, step.sql, step.orders, step.articles, step.reason, "system", s.now())
 		if err != nil {
 			return fmt.Errorf("%s: %w", step.reason, err)
 		}

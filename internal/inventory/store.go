@@ -40,7 +40,7 @@ with due as (
     update inventory.reservations
     set state = '` + to + `', settled_at = $2
     where order_id = any($3::text[]) and state = '` + from + `'
-    returning order_id, sku, location, quantity
+    returning order_id, sku, location, quantity, expires_at
 ), sums as (
     select sku, location, sum(quantity)::bigint as quantity, min(order_id) as order_id
     from due
@@ -66,7 +66,9 @@ with due as (
     from due
 ), announced as (` + announce("told", kind) + `
 )
-select distinct sku from due`
+select sku, bool_or(expires_at < $2)
+from due
+group by sku`
 }
 
 var (
@@ -76,17 +78,23 @@ var (
 )
 
 // end runs one of the statements above for a batch of orders that have articles reservations as a rule (more where
-// several locations serve one), and returns the articles whose reservations it ended.
-func end(ctx context.Context, q postgres.Querier, sql string, orderIDs []string, articles int, reason, actor string, now time.Time) ([]string, error) {
+// several locations serve one). It returns the articles whose reservations it ended, and whether the time of one was up.
+func end(ctx context.Context, q postgres.Querier, sql string, orderIDs []string, articles int, reason, actor string, now time.Time) (skus []string, late bool, err error) {
 	eventIDs := make([]string, articles)
 	for i := range eventIDs {
 		eventIDs[i] = id.New("evt")
 	}
 	rows, err := q.Query(ctx, sql, outbox.Trace(ctx), now, orderIDs, reason, actor, eventIDs)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	var sku string
+	var up bool
+	_, err = pgx.ForEachRow(rows, []any{&sku, &up}, func() error {
+		skus, late = append(skus, sku), late || up
+		return nil
+	})
+	return skus, late, err
 }
 
 const extendSQL = `

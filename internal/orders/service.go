@@ -215,7 +215,7 @@ func (s *Service) Cancel(ctx context.Context, id ID, a Access, reason string) (*
 const (
 	causeCustomer = "cancelled by the customer"
 	causeShop     = "cancelled by the shop"
-	causeUnpaid   = "not paid in time"
+	causeUnpaid   = events.NotPaidInTime
 )
 
 func (s *Service) cancel(ctx context.Context, o *Order, cause, actor string) (*Order, error) {
