@@ -222,7 +222,7 @@ func (p ordersPayments) ConfirmTest(ctx context.Context, paymentID string, appro
 }
 
 func (p ordersPayments) Capture(ctx context.Context, paymentID string) (orders.Payment, error) {
-	return orderPayment(p.Service.Capture(ctx, paymentID))
+	return orderPayment(p.Service.Capture(ctx, paymentID, money.Amount{}))
 }
 
 func orderPayment(p payments.Payment, err error) (orders.Payment, error) {

@@ -73,6 +73,7 @@ type Shop struct {
 	alerts    *alert.Alerts
 	mails     *mail.Folder // nil where mails leave by SMTP
 	media     media
+	doubles   bool // the gateways of companies are doubles in this process
 	version   string
 	closers   []func() error
 }
@@ -88,12 +89,14 @@ type Options struct {
 	Beside bool
 	// Media are pictures that come with the program; nil for none.
 	Media pictureSource
+	// Doubles says that Stripe and PayPal are doubles that come with the process.
+	Doubles bool
 }
 
 // Open connects a shop to its services and joins its parts. PostgreSQL need not answer yet; the schema must be there
 // before Run. Close the shop.
 func Open(ctx context.Context, cfg config.Config, o Options) (_ *Shop, err error) {
-	s := &Shop{Config: cfg, version: o.Version, telemetry: o.Instruments, log: o.Instruments.Log, closers: []func() error{o.Instruments.Close}}
+	s := &Shop{Config: cfg, version: o.Version, doubles: o.Doubles, telemetry: o.Instruments, log: o.Instruments.Log, closers: []func() error{o.Instruments.Close}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -253,7 +256,14 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 		return err
 	}
 	s.Recs = recs.New(recs.Deps{DB: s.pools.recs, Catalog: recsCatalog{s.Catalog}})
-	s.Payments = payments.New(payments.Deps{DB: s.pools.payments, Relaxed: s.pools.outcomes, Gateways: s.gateways(), Log: s.log, Now: s.now})
+	gateways, err := s.gateways()
+	if err != nil {
+		return err
+	}
+	s.Payments = payments.New(payments.Deps{
+		DB: s.pools.payments, Relaxed: s.pools.outcomes, Gateways: gateways, Shop: s.shopName(), Jobs: s.queue, Log: s.log, Now: s.now, Registerer: s.metrics(),
+	})
+	s.Payments.Work(s.registry)
 	outgoing := mail.NewOutbox(s.queue, s.vault)
 	exporter := &usersOrders{}
 	keyring, err := users.NewKeyring(s.pools.keyring, s.vault, s.now)
@@ -305,32 +315,6 @@ func (s *Shop) openUsers(outgoing *mail.Outbox, keyring *users.Keyring, exporter
 	return err
 }
 
-// testSilence is how long the test gateway's test_timeout keeps a shopper waiting.
-const testSilence = 400 * time.Millisecond
-
-func (s *Shop) gateways() map[string]payments.Gateway {
-	in := payments.NewInstruments(s.metrics(), s.telemetry.Tracer("payments"))
-	gateways := map[string]payments.Gateway{payments.ProviderManual: payments.ManualGateway{}}
-	if !s.Config.Profile.Strict() {
-		test := payments.TestGateway{BaseURL: s.baseURL(), Silence: testSilence}
-		gateways[payments.ProviderTest] = payments.Guard(payments.ProviderTest, test, in)
-	}
-	return gateways
-}
-
-func (s *Shop) paymentMethods() []orders.PaymentMethod {
-	methods := []orders.PaymentMethod{}
-	if !s.Config.Profile.Strict() {
-		methods = append(methods,
-			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestOK, Label: "Test card", Hint: "Succeeds. No money moves in this shop."},
-			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestRequiresAction, Label: "Test card with confirmation", Hint: "Asks you to play the bank."},
-			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestDeclined, Label: "Test card without money", Hint: "Is declined."},
-			orders.PaymentMethod{Provider: payments.ProviderTest, Method: payments.TestTimeout, Label: "Test card with a silent bank", Hint: "Gives no answer at first."},
-		)
-	}
-	return append(methods, orders.PaymentMethod{Provider: payments.ProviderManual, Label: "Bank transfer", Hint: "We send the goods when the money is there."})
-}
-
 // schedule registers the work that is done every so often, on one replica at a time.
 func (s *Shop) schedule() {
 	t := s.Config.Timers
@@ -340,6 +324,7 @@ func (s *Shop) schedule() {
 		return err
 	})
 	s.registry.Every(historyEvery, "inventory.fill_history", s.Inventory.FillHistory)
+	s.registry.Every(dailyLook, "payments.reconcile_day", s.Payments.ReconcileDaily)
 	s.registry.Every(time.Hour, "platform.purge_idempotency_keys", func(ctx context.Context) error {
 		_, err := s.keys.Purge(ctx, s.pools.relay)
 		return err
@@ -355,6 +340,8 @@ func (s *Shop) schedule() {
 
 // historyEvery is how often the stock's history by day follows its movements.
 const historyEvery = 10 * time.Minute
+// dailyLook is how often it is looked whether a day has to be compared with the books of the gateways.
+const dailyLook = 15 * time.Minute
 
 // reconcileAfter is how long a payment may be without an answer before it is looked up.
 const reconcileAfter = 15 * time.Second

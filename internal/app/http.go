@@ -19,6 +19,7 @@ import (
 	"shopd/internal/inventory"
 	"shopd/internal/money"
 	"shopd/internal/orders"
+	"shopd/internal/payments"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/httpx"
 	"shopd/internal/platform/migrate"
@@ -52,6 +53,7 @@ func (s *Shop) handler() (http.Handler, error) {
 	if s.mails != nil {
 		r.Mount("/dev/mail", s.mails.Handler("/dev/mail"))
 	}
+	r.Method(http.MethodPost, "/webhooks/{provider}", payments.WebhookHandler(s.Payments))
 	r.Group(func(r chi.Router) {
 		r.Use(adminOriginOnly, httpx.Authenticate(s.authenticate), ratelimit.Middleware(s.limiter, classify, httpx.WriteError), httpx.RequireJSON)
 		s.registerAPI(r)
@@ -71,6 +73,8 @@ func (s *Shop) registerAPI(r chi.Router) *httpx.API {
 	orders.RegisterAdmin(api, s.Orders)
 	pricing.RegisterAdmin(api, s.Pricing)
 	inventory.RegisterAdmin(api, s.Inventory)
+	payments.RegisterStore(api, s.Payments)
+	payments.RegisterAdmin(api, s.Payments)
 	users.RegisterAdminHTTP(api, s.Users)
 	registerDeadLetters(api, s.pools.deadLetters())
 	admin.RegisterAPI(api, admin.Deps{

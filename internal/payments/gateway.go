@@ -4,32 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sony/gobreaker/v2"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
-	"golang.org/x/sync/semaphore"
 
 	"shopd/internal/money"
 )
 
 // Gateway is a company that moves money. Every call carries an id of ours, under which a repeated call does
 // nothing new.
+//
+// An error of a call says what is known: ErrNotSent that nothing happened and nothing will, a *Refused that the gateway
+// would not do it, and every other one that nobody knows. After an ErrFailed it is known that the same id would fail again.
 type Gateway interface {
-	// Charge asks for the payment's amount. An error means that the outcome is not known, except for
-	// ErrNotSent, which says that nothing reached the gateway.
-	Charge(ctx context.Context, p Payment, returnURL string) (Outcome, error)
-	// Lookup says where the payment stands. Outcome.Status is Voided when the gateway never heard of it.
+	// Charge asks for the payment's amount.
+	Charge(ctx context.Context, c Charge) (Outcome, error)
+	// Lookup says where the payment stands, and changes nothing that a shopper could notice. Outcome.Status is Voided when
+	// the gateway never heard of it and never will; as long as that is not sure, it is an error.
 	Lookup(ctx context.Context, p Payment) (Outcome, error)
-	// Capture takes the money of an authorised payment.
+	// Confirm takes, or authorises, what the shopper agreed to: it follows an Outcome that is Approved.
+	Confirm(ctx context.Context, p Payment) (Outcome, error)
+	// Capture takes p.due() of an authorised payment and lets go of the rest. Its id is made of the payment's version.
 	Capture(ctx context.Context, p Payment) (Outcome, error)
-	// Void ends a payment that was not captured.
+	// Void ends a payment that was not captured. When it was, the outcome says so.
 	Void(ctx context.Context, p Payment) (Outcome, error)
-	// Refund gives amount of a captured payment back, once for each refund id.
-	Refund(ctx context.Context, p Payment, refundID string, amount money.Amount) error
+	// Refund gives money of a captured payment back, once for each refund id.
+	Refund(ctx context.Context, p Payment, r RefundCall) (GivenBack, error)
+	// Ping asks for something that costs nothing: whether the gateway answers and lets us in.
+	Ping(ctx context.Context) error
+}
+
+// Charge is what Gateway.Charge asks for.
+type Charge struct {
+	Payment
+	ReturnURL string // where the gateway sends the shopper back to
+	Customer  string // the gateway's name of the customer, empty for none
+	Save      bool   // keep the way to pay for the customer
+}
+
+// RefundCall is one try to give money back.
+type RefundCall struct {
+	ID     string
+	Amount money.Amount
+	// Again says that it may have been made already: the gateway is to look before it gives.
+	Again bool
+	// Try counts the ids of this refund that the gateway answered with a failure, which it would go on repeating.
+	Try int
+}
+
+// GivenBack is what a gateway says of a refund.
+type GivenBack struct {
+	Ref     string
+	Pending bool // it is on its way; ask again
 }
 
 // Outcome is what a gateway says of a payment.
@@ -38,126 +61,59 @@ type Outcome struct {
 	Ref        string // the gateway's own name of the payment
 	NextAction *NextAction
 	Reason     string
+	// Approved says that the shopper agreed, and that the money comes when Confirm takes it.
+	Approved bool
+	// Seen is what the gateway's own record says, to be compared with ours; nil where a gateway keeps none.
+	Seen *Seen
 }
 
-// ErrNotSent says that a call never left: the breaker is open or too many calls are under way.
-var ErrNotSent = errors.New("payments: the gateway was not asked")
+// captured is how much the gateway took, in minor units; 0 stands for the whole amount.
+func (o *Outcome) captured() int64 {
+	if o.Seen == nil {
+		return 0
+	}
+	return o.Seen.Captured.Minor
+}
 
-const (
-	callTimeout    = 10 * time.Second
-	callsAtOnce    = 64
-	breakerTrips   = 5
-	breakerRest    = 10 * time.Second
-	breakerWindow  = 30 * time.Second
-	breakerProbes  = 1
-	bulkheadWait   = 500 * time.Millisecond
-	outcomeUnknown = "unknown"
+// Seen is a payment in the books of its gateway.
+type Seen struct {
+	PaymentID string // of ours, as we told it
+	OrderID   string
+	Amount    money.Amount
+	Captured  money.Amount
+	Refunds   []SeenRefund
+	// Renamed is what the gateway called the payment before, if it changed its name.
+	Renamed string
+}
+
+// SeenRefund is a refund in the books of its gateway.
+type SeenRefund struct {
+	Ref    string
+	ID     string // of ours; empty for one that was made at the gateway itself
+	Amount money.Amount
+}
+
+// What errors of a gateway tell, beside Refused.
+var (
+	// ErrNotSent says that nothing happened: the breaker is open, too many calls are under way, or the gateway turned the
+	// call away before it looked at it.
+	ErrNotSent = errors.New("payments: the gateway was not asked")
+	// ErrFailed says that the gateway itself failed. What it did meanwhile is not known.
+	ErrFailed = errors.New("payments: the gateway failed")
+	// ErrNotSure says that the gateway does not know the payment, and may still come to.
+	ErrNotSure = errors.New("payments: the gateway may not know the payment yet")
 )
 
-// Instruments is what calls to gateways report to. All fields are required.
-type Instruments struct {
-	seconds *prometheus.HistogramVec
-	state   *prometheus.GaugeVec
-	tracer  trace.Tracer
+// Refused is the answer of a gateway that would not do what it was asked for. Nothing happened.
+type Refused struct {
+	Code   string // in the gateway's words
+	Reason string // for staff
 }
 
-// NewInstruments registers the metrics of gateway calls.
-func NewInstruments(reg prometheus.Registerer, tracer trace.Tracer) *Instruments {
-	in := &Instruments{
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "shopd_payment_gateway_seconds", Help: "Time a payment gateway took to answer.",
-			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 5, 10},
-		}, []string{"provider", "operation", "outcome"}),
-		state: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "shopd_breaker_state", Help: "Circuit breaker of a gateway: 0 closed, 1 half open, 2 open.",
-		}, []string{"provider"}),
-		tracer: tracer,
-	}
-	reg.MustRegister(in.seconds, in.state)
-	return in
+// Error says what the gateway said.
+func (r *Refused) Error() string {
+	return fmt.Sprintf("payments: the gateway refused: %s (%s)", r.Reason, r.Code)
 }
 
-// guarded puts a deadline, a bulkhead, a circuit breaker, a span and a metric around every call of a gateway.
-type guarded struct {
-	provider string
-	inner    Gateway
-	breaker  *gobreaker.CircuitBreaker[Outcome]
-	slots    *semaphore.Weighted
-	in       *Instruments
-}
-
-// Guard returns inner with deadline, bulkhead, breaker, span and metric around every call. A decline is an answer,
-// not a failure.
-func Guard(provider string, inner Gateway, in *Instruments) Gateway {
-	in.state.WithLabelValues(provider).Set(0)
-	return &guarded{
-		provider: provider, inner: inner, in: in, slots: semaphore.NewWeighted(callsAtOnce),
-		breaker: gobreaker.NewCircuitBreaker[Outcome](gobreaker.Settings{
-			Name: provider, MaxRequests: breakerProbes, Interval: breakerWindow, Timeout: breakerRest,
-			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerTrips },
-			IsExcluded:  func(err error) bool { return errors.Is(err, context.Canceled) || errors.Is(err, ErrNotSent) },
-			OnStateChange: func(_ string, _, to gobreaker.State) {
-				in.state.WithLabelValues(provider).Set(float64(to))
-			},
-		}),
-	}
-}
-
-func (g *guarded) call(ctx context.Context, operation string, p Payment, fn func(context.Context) (Outcome, error)) (Outcome, error) {
-	ctx, span := g.in.tracer.Start(ctx, "gateway "+g.provider+" "+operation, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("peer.service", g.provider), attribute.String("shopd.payment_id", p.ID)))
-	defer span.End()
-	start := time.Now()
-	outcome, err := g.breaker.Execute(func() (Outcome, error) {
-		wait, cancel := context.WithTimeout(ctx, bulkheadWait)
-		defer cancel()
-		if err := g.slots.Acquire(wait, 1); err != nil {
-			return Outcome{}, fmt.Errorf("%w: too many calls to %s under way", ErrNotSent, g.provider)
-		}
-		defer g.slots.Release(1)
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		return fn(ctx)
-	})
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		err = fmt.Errorf("%w: %w", ErrNotSent, err)
-	}
-	label := string(outcome.Status)
-	switch {
-	case errors.Is(err, ErrNotSent):
-		label = "not_sent"
-	case err != nil:
-		label = outcomeUnknown
-	case label == "":
-		label = "ok"
-	}
-	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
-	}
-	span.SetAttributes(attribute.String("shopd.outcome", label))
-	g.in.seconds.WithLabelValues(g.provider, operation, label).Observe(time.Since(start).Seconds())
-	return outcome, err
-}
-
-func (g *guarded) Charge(ctx context.Context, p Payment, returnURL string) (Outcome, error) {
-	return g.call(ctx, "charge", p, func(ctx context.Context) (Outcome, error) { return g.inner.Charge(ctx, p, returnURL) })
-}
-
-func (g *guarded) Lookup(ctx context.Context, p Payment) (Outcome, error) {
-	return g.call(ctx, "lookup", p, func(ctx context.Context) (Outcome, error) { return g.inner.Lookup(ctx, p) })
-}
-
-func (g *guarded) Capture(ctx context.Context, p Payment) (Outcome, error) {
-	return g.call(ctx, "capture", p, func(ctx context.Context) (Outcome, error) { return g.inner.Capture(ctx, p) })
-}
-
-func (g *guarded) Void(ctx context.Context, p Payment) (Outcome, error) {
-	return g.call(ctx, "void", p, func(ctx context.Context) (Outcome, error) { return g.inner.Void(ctx, p) })
-}
-
-func (g *guarded) Refund(ctx context.Context, p Payment, refundID string, amount money.Amount) error {
-	_, err := g.call(ctx, "refund", p, func(ctx context.Context) (Outcome, error) {
-		return Outcome{}, g.inner.Refund(ctx, p, refundID, amount)
-	})
-	return err
-}
+// IsRefused reports whether err says that the gateway would not do what it was asked for.
+func IsRefused(err error) bool { return refusal(err) != nil }

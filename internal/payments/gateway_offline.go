@@ -5,14 +5,14 @@ import (
 	"errors"
 	"net/url"
 	"time"
-
-	"shopd/internal/money"
 )
 
-// The methods of the test gateway, and the names of the gateways that need no company.
+// The methods of the test gateway, and the names of the gateways.
 const (
 	ProviderTest   = "test"
 	ProviderManual = "manual"
+	ProviderStripe = "stripe"
+	ProviderPayPal = "paypal"
 
 	TestOK             = "test_ok"
 	TestDeclined       = "test_declined"
@@ -31,14 +31,19 @@ type TestGateway struct {
 
 var errNoAnswer = errors.New("the gateway took the money and did not answer")
 
+// Accepts knows the gateway's methods.
+func (TestGateway) Accepts(method string) bool {
+	return method == TestOK || method == TestDeclined || method == TestRequiresAction || method == TestTimeout
+}
+
 // Charge implements Gateway.
-func (g TestGateway) Charge(ctx context.Context, p Payment, _ string) (Outcome, error) {
-	switch p.Method {
+func (g TestGateway) Charge(ctx context.Context, c Charge) (Outcome, error) {
+	switch c.Method {
 	case TestDeclined:
-		return Outcome{Status: Declined, Ref: testRef(p), Reason: "The test card was declined."}, nil
+		return Outcome{Status: Declined, Ref: testRef(c.Payment), Reason: "The test card was declined."}, nil
 	case TestRequiresAction:
-		return Outcome{Status: RequiresAction, Ref: testRef(p), NextAction: &NextAction{
-			Type: "redirect", URL: g.BaseURL + "/checkout/test-payment/" + url.PathEscape(p.ID),
+		return Outcome{Status: RequiresAction, Ref: testRef(c.Payment), NextAction: &NextAction{
+			Type: "redirect", URL: g.BaseURL + "/checkout/test-payment/" + url.PathEscape(c.ID),
 		}}, nil
 	case TestTimeout:
 		select {
@@ -47,7 +52,7 @@ func (g TestGateway) Charge(ctx context.Context, p Payment, _ string) (Outcome, 
 		}
 		return Outcome{}, errNoAnswer
 	}
-	return Outcome{Status: Captured, Ref: testRef(p)}, nil
+	return Outcome{Status: Captured, Ref: testRef(c.Payment)}, nil
 }
 
 // Lookup implements Gateway.
@@ -58,6 +63,11 @@ func (g TestGateway) Lookup(_ context.Context, p Payment) (Outcome, error) {
 	case TestRequiresAction:
 		return Outcome{Status: RequiresAction, Ref: testRef(p), NextAction: p.NextAction}, nil
 	}
+	return Outcome{Status: Captured, Ref: testRef(p)}, nil
+}
+
+// Confirm implements Gateway.
+func (TestGateway) Confirm(_ context.Context, p Payment) (Outcome, error) {
 	return Outcome{Status: Captured, Ref: testRef(p)}, nil
 }
 
@@ -72,7 +82,12 @@ func (TestGateway) Void(_ context.Context, p Payment) (Outcome, error) {
 }
 
 // Refund implements Gateway.
-func (TestGateway) Refund(context.Context, Payment, string, money.Amount) error { return nil }
+func (TestGateway) Refund(_ context.Context, _ Payment, r RefundCall) (GivenBack, error) {
+	return GivenBack{Ref: "test_" + r.ID}, nil
+}
+
+// Ping implements Gateway.
+func (TestGateway) Ping(context.Context) error { return nil }
 
 func testRef(p Payment) string { return "test_" + p.ID }
 
@@ -80,12 +95,17 @@ func testRef(p Payment) string { return "test_" + p.ID }
 type ManualGateway struct{}
 
 // Charge implements Gateway.
-func (ManualGateway) Charge(context.Context, Payment, string) (Outcome, error) {
+func (ManualGateway) Charge(context.Context, Charge) (Outcome, error) {
 	return Outcome{Status: Created}, nil
 }
 
-// Lookup implements Gateway.
+// Lookup implements Gateway. A capture that was cut off did not happen: staff say again that the money is there.
 func (ManualGateway) Lookup(_ context.Context, p Payment) (Outcome, error) {
+	return Outcome{Status: Created, Ref: p.ProviderRef}, nil
+}
+
+// Confirm implements Gateway. Nothing is ever approved here.
+func (ManualGateway) Confirm(_ context.Context, p Payment) (Outcome, error) {
 	return Outcome{Status: Created, Ref: p.ProviderRef}, nil
 }
 
@@ -100,4 +120,9 @@ func (ManualGateway) Void(context.Context, Payment) (Outcome, error) {
 }
 
 // Refund implements Gateway.
-func (ManualGateway) Refund(context.Context, Payment, string, money.Amount) error { return nil }
+func (ManualGateway) Refund(_ context.Context, _ Payment, r RefundCall) (GivenBack, error) {
+	return GivenBack{Ref: "manual_" + r.ID}, nil
+}
+
+// Ping implements Gateway.
+func (ManualGateway) Ping(context.Context) error { return nil }

@@ -33,11 +33,14 @@ const (
 var transitions = map[Status][]Status{
 	Created:           {Sending, Captured, Voided},
 	Sending:           {Created, RequiresAction, Authorised, Captured, Declined, Unknown, Voided},
-	RequiresAction:    {Authorised, Captured, Declined, Voided, Unknown},
-	Authorised:        {Captured, Voided, Unknown},
-	Unknown:           {RequiresAction, Authorised, Captured, Declined, Voided},
+	RequiresAction:    {Sending, Authorised, Captured, Declined, Voided, Unknown},
+	Authorised:        {Sending, Captured, Voided, Unknown},
+	Unknown:           {Sending, RequiresAction, Authorised, Captured, Declined, Voided},
 	Captured:          {PartiallyRefunded, Refunded},
-	PartiallyRefunded: {Refunded},
+	PartiallyRefunded: {Refunded, Captured}, // a refund that the gateway would not make after all
+	Refunded:          {PartiallyRefunded, Captured},
+	Voided:            {Refunded}, // money that came although we had given up: it goes back
+	Declined:          {Refunded},
 }
 
 // sourcesOf returns the states from which a payment may go to next.
@@ -63,6 +66,7 @@ type Payment struct {
 	Amount      money.Amount
 	Captured    money.Amount
 	Refunded    money.Amount
+	Asked       int64  // minor units that a capture by hand asked for; 0 asks for the whole amount
 	ProviderRef string // the gateway's own name for it
 	NextAction  *NextAction
 	Reason      string // why it was declined
@@ -70,6 +74,17 @@ type Payment struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
+
+// due is what the gateway takes when it captures the payment.
+func (p *Payment) due() money.Amount {
+	if p.Asked > 0 {
+		return money.New(p.Asked, p.Amount.Currency)
+	}
+	return p.Amount
+}
+
+// ended reports whether no money is, or comes, of the payment.
+func (p *Payment) ended() bool { return p.Status == Voided || p.Status == Declined }
 
 // NextAction is what the shopper must do for the payment to go on.
 type NextAction struct {
@@ -85,6 +100,10 @@ type Request struct {
 	Provider  string
 	Method    string
 	ReturnURL string // where a gateway sends the shopper back to
+	// CustomerID lets the payment use what the customer keeps at the gateway; empty for guests.
+	CustomerID string
+	// Save keeps the way to pay at the gateway, for the customer's next purchase.
+	Save bool
 }
 
 // What callers decide by.
@@ -95,5 +114,7 @@ var (
 	ErrAlreadyPaid    = errs.New(errs.Conflict, "already_paid", "This order is paid.")
 	ErrUnknownMethod  = errs.New(errs.Invalid, "unknown_payment_method", "There is no such way to pay.")
 	ErrInvalidState   = errs.New(errs.Conflict, "invalid_state", "The payment is not in a state that allows this.")
+	ErrTooLarge       = errs.New(errs.Invalid, "capture_exceeds_authorisation", "More cannot be taken than was authorised.")
+	ErrRefundFailed   = errs.New(errs.Conflict, "refund_failed", "The gateway would not give the money back.")
 	ErrRefundTooLarge = errs.New(errs.Invalid, "refund_exceeds_capture", "More cannot go back than was taken.")
 )

@@ -26,15 +26,23 @@ type scriptedGateway struct {
 	charge func(payments.Payment) (payments.Outcome, error)
 	lookup func(payments.Payment) (payments.Outcome, error)
 	refund func() error
+	ping   func() error
 	calls  atomic.Int64
 }
 
-func (g *scriptedGateway) Charge(ctx context.Context, p payments.Payment, returnURL string) (payments.Outcome, error) {
+func (g *scriptedGateway) Charge(ctx context.Context, c payments.Charge) (payments.Outcome, error) {
 	g.calls.Add(1)
 	if g.charge != nil {
-		return g.charge(p)
+		return g.charge(c.Payment)
 	}
-	return g.TestGateway.Charge(ctx, p, returnURL)
+	return g.TestGateway.Charge(ctx, c)
+}
+
+func (g *scriptedGateway) Ping(context.Context) error {
+	if g.ping != nil {
+		return g.ping()
+	}
+	return nil
 }
 
 func (g *scriptedGateway) Lookup(ctx context.Context, p payments.Payment) (payments.Outcome, error) {
@@ -44,11 +52,11 @@ func (g *scriptedGateway) Lookup(ctx context.Context, p payments.Payment) (payme
 	return g.TestGateway.Lookup(ctx, p)
 }
 
-func (g *scriptedGateway) Refund(context.Context, payments.Payment, string, money.Amount) error {
+func (g *scriptedGateway) Refund(_ context.Context, _ payments.Payment, r payments.RefundCall) (payments.GivenBack, error) {
 	if g.refund != nil {
-		return g.refund()
+		return payments.GivenBack{}, g.refund()
 	}
-	return nil
+	return payments.GivenBack{Ref: "test_" + r.ID}, nil
 }
 
 type bundle struct {
@@ -71,7 +79,7 @@ func setup(t *testing.T) *bundle {
 	svc := payments.New(payments.Deps{
 		DB: db, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().UTC() },
 		Gateways: map[string]payments.Gateway{
-			payments.ProviderTest: payments.Guard(payments.ProviderTest, gateway, in), payments.ProviderManual: payments.ManualGateway{},
+			payments.ProviderTest: payments.Guard(payments.ProviderTest, gateway, 10*time.Second, in), payments.ProviderManual: payments.ManualGateway{},
 		},
 	})
 	return &bundle{svc, gateway, admin}
@@ -243,7 +251,7 @@ func TestManualPaymentWaitsForStaff(t *testing.T) {
 	p, err := b.svc.Pay(t.Context(), payments.Request{OrderID: "ord_1", Amount: money.New(500, "EUR"), Provider: payments.ProviderManual})
 	require.NoError(t, err)
 	require.Equal(t, payments.Created, p.Status)
-	p, err = b.svc.Capture(t.Context(), p.ID)
+	p, err = b.svc.Capture(t.Context(), p.ID, money.Amount{})
 	require.NoError(t, err)
 	require.Equal(t, payments.Captured, p.Status)
 	require.ErrorIs(t, b.svc.Void(t.Context(), p.ID), payments.ErrInvalidState)

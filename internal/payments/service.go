@@ -10,11 +10,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"shopd/internal/events"
 	"shopd/internal/money"
 	"shopd/internal/platform/broker"
 	"shopd/internal/platform/id"
+	"shopd/internal/platform/jobs"
 	"shopd/internal/platform/outbox"
 	"shopd/internal/platform/postgres"
 )
@@ -26,8 +28,13 @@ type Deps struct {
 	// payment as it was before the answer, and the reconciler asks again. Nil takes DB.
 	Relaxed  *pgxpool.Pool
 	Gateways map[string]Gateway
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Shop is the name under which gateways keep this shop's payments: money there that names it is its own.
+	Shop string
+	// Jobs is where webhooks wait to be worked on; nil where none arrive.
+	Jobs       *jobs.Queue
+	Log        *slog.Logger
+	Now        func() time.Time
+	Registerer prometheus.Registerer // nil counts nothing
 }
 
 // Service takes and gives back money.
@@ -35,18 +42,30 @@ type Service struct {
 	db       *pgxpool.Pool
 	relaxed  *pgxpool.Pool
 	gateways map[string]Gateway
+	shop     string
+	jobs     *jobs.Queue
 	log      *slog.Logger
 	now      func() time.Time
+	metrics  *metrics
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
-	return &Service{db: d.DB, relaxed: cmp.Or(d.Relaxed, d.DB), gateways: d.Gateways, log: d.Log, now: d.Now}
+	return &Service{
+		db: d.DB, relaxed: cmp.Or(d.Relaxed, d.DB), gateways: d.Gateways, shop: d.Shop, jobs: d.Jobs, log: d.Log, now: d.Now, metrics: newMetrics(d.Registerer),
+	}
 }
 
 // Offers reports whether the shop can be paid this way.
 func (s *Service) Offers(provider, method string) bool {
-	return s.gateways[provider] != nil && (provider != ProviderTest || knownTestMethod(method))
+	gateway := s.gateways[provider]
+	if gateway == nil {
+		return false
+	}
+	if a := accepterOf(gateway); a != nil {
+		return a.Accepts(method)
+	}
+	return method == ""
 }
 
 // Pay asks the provider for the money of an order and returns the payment with where it stands after that:
@@ -61,35 +80,48 @@ func (s *Service) Pay(ctx context.Context, r Request) (Payment, error) {
 		ID: id.New("pay"), OrderID: r.OrderID, Provider: r.Provider, Method: r.Method, Status: Sending, Amount: r.Amount,
 		Captured: money.New(0, r.Amount.Currency), Refunded: money.New(0, r.Amount.Currency), CreatedAt: s.now(), UpdatedAt: s.now(), Version: 1,
 	}
+	customer, err := s.customerAt(ctx, gateway, r)
+	if err != nil {
+		return Payment{}, err
+	}
 	if err := s.begin(ctx, p); err != nil {
 		return Payment{}, err
 	}
 	// From here on the payment goes on whether or not anybody waits for it.
 	ctx = context.WithoutCancel(ctx)
-	outcome, err := s.charge(ctx, gateway, p, r.ReturnURL)
-	switch {
-	case errors.Is(err, ErrNotSent):
+	outcome, err := s.charge(ctx, gateway, Charge{Payment: p, ReturnURL: r.ReturnURL, Customer: customer, Save: r.Save && customer != ""})
+	if errors.Is(err, ErrNotSent) {
 		s.log.WarnContext(ctx, "payment not sent", "payment_id", p.ID, "error", err)
 		if _, err := s.end(ctx, s.db, p, Outcome{Status: Voided, Reason: "not sent"}); err != nil {
 			return Payment{}, err
 		}
 		return Payment{}, ErrUnavailable
-	case err != nil:
+	}
+	return s.conclude(ctx, s.relaxed, gateway, p, s.known(ctx, p, outcome, err))
+}
+
+func (s *Service) charge(ctx context.Context, gateway Gateway, c Charge) (Outcome, error) {
+	if c.Amount.IsZero() {
+		return Outcome{Status: Captured, Ref: "free_" + c.ID}, nil
+	}
+	return gateway.Charge(ctx, c)
+}
+
+// known is what is sure after a call that asked for money.
+func (s *Service) known(ctx context.Context, p Payment, outcome Outcome, err error) Outcome {
+	if no := refusal(err); no != nil {
+		// The gateway looked at it and would not: the setup of the shop is wrong, or the way to pay is.
+		s.log.WarnContext(ctx, "payment refused", "payment_id", p.ID, "provider", p.Provider, "code", no.Code, "reason", no.Reason)
+		return Outcome{Status: Declined, Ref: outcome.Ref, Reason: "It cannot be paid this way."}
+	}
+	if err == nil {
+		err = s.agree(ctx, p, outcome)
+	}
+	if err != nil {
 		s.log.WarnContext(ctx, "payment without an answer", "payment_id", p.ID, "error", err)
-		outcome = Outcome{Status: Unknown}
+		return Outcome{Status: Unknown, Ref: outcome.Ref}
 	}
-	return s.end(ctx, s.relaxed, p, outcome)
-}
-
-func knownTestMethod(m string) bool {
-	return m == TestOK || m == TestDeclined || m == TestRequiresAction || m == TestTimeout
-}
-
-func (s *Service) charge(ctx context.Context, gateway Gateway, p Payment, returnURL string) (Outcome, error) {
-	if p.Amount.IsZero() {
-		return Outcome{Status: Captured, Ref: "free_" + p.ID}, nil
-	}
-	return gateway.Charge(ctx, p, returnURL)
+	return outcome
 }
 
 // begin writes p down. A payment that waits for the shopper makes room for it; any other open one does not.
@@ -134,9 +166,23 @@ func (s *Service) live(ctx context.Context, orderID string) (Payment, error) {
 	return Payment{}, nil
 }
 
+// conclude takes the payment to what the gateway says. What it has of a payment that was given up meanwhile goes back.
+func (s *Service) conclude(ctx context.Context, q postgres.Querier, gateway Gateway, p Payment, outcome Outcome) (Payment, error) {
+	p, err := s.end(ctx, q, p, outcome)
+	if err == nil && p.ended() {
+		return s.late(ctx, gateway, p, outcome)
+	}
+	return p, err
+}
+
 // end takes the payment to outcome, or returns where somebody else took it first.
 func (s *Service) end(ctx context.Context, q postgres.Querier, p Payment, outcome Outcome) (Payment, error) {
-	done, changed, err := finish(ctx, q, p.ID, outcome, s.now())
+	return s.endFrom(ctx, q, p, sourcesOf(outcome.Status), outcome)
+}
+
+// endFrom is end for a payment that must stand in one of these states.
+func (s *Service) endFrom(ctx context.Context, q postgres.Querier, p Payment, from []string, outcome Outcome) (Payment, error) {
+	done, changed, err := finish(ctx, q, p.ID, from, outcome, s.now())
 	if err != nil {
 		return Payment{}, fmt.Errorf("finish payment %s: %w", p.ID, err)
 	}
@@ -161,6 +207,15 @@ func (s *Service) ByOrders(ctx context.Context, orderIDs ...string) ([]Payment, 
 	return list, nil
 }
 
+// Refunds returns the refunds of payments, oldest first.
+func (s *Service) Refunds(ctx context.Context, paymentIDs ...string) ([]Refund, error) {
+	list, err := refundsOf(ctx, s.db, paymentIDs...)
+	if err != nil {
+		return nil, fmt.Errorf("read refunds: %w", err)
+	}
+	return list, nil
+}
+
 // ConfirmTest plays the bank for a payment of the test gateway that waits for the shopper.
 func (s *Service) ConfirmTest(ctx context.Context, paymentID string, approve bool) (Payment, error) {
 	p, err := get(ctx, s.db, paymentID)
@@ -180,8 +235,9 @@ func (s *Service) ConfirmTest(ctx context.Context, paymentID string, approve boo
 	return s.end(ctx, s.db, p, outcome)
 }
 
-// Capture takes the money of an authorised or manual payment.
-func (s *Service) Capture(ctx context.Context, paymentID string) (Payment, error) {
+// Capture takes amount of an authorised or manual payment and lets go of the rest; a zero amount takes all. Without an
+// answer the payment is Unknown, which is no error.
+func (s *Service) Capture(ctx context.Context, paymentID string, amount money.Amount) (Payment, error) {
 	p, err := get(ctx, s.db, paymentID)
 	if err != nil {
 		return Payment{}, err
@@ -190,21 +246,42 @@ func (s *Service) Capture(ctx context.Context, paymentID string) (Payment, error
 	case Captured:
 		return p, nil
 	case Authorised, Created:
+	case Sending, Unknown:
+		return Payment{}, ErrInProgress
 	default:
 		return Payment{}, ErrInvalidState
+	}
+	if amount.IsZero() {
+		amount = p.Amount
+	}
+	if amount.Currency != p.Amount.Currency || amount.Minor < 0 || amount.Minor > p.Amount.Minor {
+		return Payment{}, ErrTooLarge
 	}
 	gateway, err := s.gateway(p)
 	if err != nil {
 		return Payment{}, err
 	}
+	before := p.Status
+	p, asked, err := ask(ctx, s.db, paymentID, amount.Minor, s.now())
+	if err != nil {
+		return Payment{}, fmt.Errorf("begin the capture of payment %s: %w", paymentID, err)
+	}
+	if !asked {
+		return Payment{}, ErrInProgress
+	}
+	ctx = context.WithoutCancel(ctx)
 	outcome, err := gateway.Capture(ctx, p)
-	if errors.Is(err, ErrNotSent) {
+	if errors.Is(err, ErrNotSent) || refusal(err) != nil {
+		s.log.WarnContext(ctx, "capture not made", "payment_id", p.ID, "error", err)
+		if _, back := s.end(ctx, s.db, p, Outcome{Status: before, Ref: p.ProviderRef}); back != nil {
+			return Payment{}, back
+		}
+		if refusal(err) != nil {
+			return Payment{}, ErrInvalidState.WithDetail("The gateway would not take the money.").Wrap(err)
+		}
 		return Payment{}, ErrUnavailable
 	}
-	if err != nil {
-		outcome = Outcome{Status: Unknown}
-	}
-	return s.end(context.WithoutCancel(ctx), s.db, p, outcome)
+	return s.conclude(ctx, s.db, gateway, p, s.known(ctx, p, outcome, err))
 }
 
 // Void ends a payment that took no money yet. A payment that took some is ErrInvalidState.
@@ -217,6 +294,8 @@ func (s *Service) Void(ctx context.Context, paymentID string) error {
 	case Voided, Declined:
 		return nil
 	case Created, RequiresAction, Authorised:
+	case Sending, Unknown:
+		return ErrInProgress
 	default:
 		return ErrInvalidState
 	}
@@ -225,88 +304,21 @@ func (s *Service) Void(ctx context.Context, paymentID string) error {
 		return err
 	}
 	outcome, err := gateway.Void(ctx, p)
+	if err == nil {
+		err = s.agree(ctx, p, outcome)
+	}
 	if err != nil {
 		return ErrUnavailable.Wrap(err)
 	}
-	_, err = s.end(ctx, s.db, p, outcome)
-	return err
-}
-
-// Refund gives amount of a captured payment back. The refund id makes a repeated call harmless.
-func (s *Service) Refund(ctx context.Context, paymentID, refundID string, amount money.Amount, reason string) error {
-	p, err := get(ctx, s.db, paymentID)
-	if err != nil {
-		return err
+	ctx = context.WithoutCancel(ctx)
+	from := sourcesOf(outcome.Status)
+	if outcome.Status == Voided {
+		from = []string{string(p.Status)} // not while somebody takes the money of it
 	}
-	if amount.Currency != p.Amount.Currency || amount.Minor <= 0 {
-		return ErrRefundTooLarge
+	p, err = s.endFrom(ctx, s.db, p, from, outcome)
+	if err == nil && !p.ended() {
+		return ErrInvalidState // the shopper was faster
 	}
-	granted, err := beginRefund(ctx, s.db, paymentID, refundID, amount.Minor, reason, s.now())
-	if err != nil {
-		return fmt.Errorf("begin refund %s: %w", refundID, err)
-	}
-	if !granted {
-		return ErrRefundTooLarge
-	}
-	return s.sendRefund(context.WithoutCancel(ctx), p, refundID, amount)
-}
-
-// sendRefund asks the gateway; without an answer the reconciler asks again under the same id.
-func (s *Service) sendRefund(ctx context.Context, p Payment, refundID string, amount money.Amount) error {
-	gateway, err := s.gateway(p)
-	if err != nil {
-		return err
-	}
-	if err := gateway.Refund(ctx, p, refundID, amount); err != nil {
-		s.log.WarnContext(ctx, "refund without an answer", "refund_id", refundID, "error", err)
-		return nil
-	}
-	if err := finishRefund(ctx, s.db, refundID, s.now()); err != nil {
-		return fmt.Errorf("finish refund %s: %w", refundID, err)
-	}
-	outbox.Wake()
-	return nil
-}
-
-// Reconcile looks up payments and refunds that have been without an answer for a while. It returns how many it
-// could end.
-func (s *Service) Reconcile(ctx context.Context, after time.Duration) (ended int, err error) {
-	waiting, err := unresolved(ctx, s.db, s.now().Add(-after), 100)
-	if err != nil {
-		return 0, fmt.Errorf("read unresolved payments: %w", err)
-	}
-	var failures []error
-	for _, p := range waiting {
-		if err := s.lookUp(ctx, p); err != nil {
-			failures = append(failures, fmt.Errorf("look up payment %s: %w", p.ID, err), touch(ctx, s.db, p.ID, s.now()))
-			continue
-		}
-		ended++
-	}
-	refunds, err := openRefunds(ctx, s.db, s.now().Add(-after), 100)
-	if err != nil {
-		return ended, fmt.Errorf("read open refunds: %w", err)
-	}
-	for _, r := range refunds {
-		p, err := get(ctx, s.db, r.PaymentID)
-		if err == nil {
-			err = s.sendRefund(ctx, p, r.ID, money.New(r.Amount, p.Amount.Currency))
-		}
-		failures = append(failures, err)
-	}
-	return ended, errors.Join(failures...)
-}
-
-func (s *Service) lookUp(ctx context.Context, p Payment) error {
-	gateway, err := s.gateway(p)
-	if err != nil {
-		return err
-	}
-	outcome, err := gateway.Lookup(ctx, p)
-	if err != nil {
-		return err
-	}
-	_, err = s.end(ctx, s.db, p, outcome)
 	return err
 }
 

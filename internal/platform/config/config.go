@@ -34,6 +34,7 @@ type Config struct {
 	RabbitMQ RabbitMQ `doc:"RabbitMQ"`
 	Search   Search   `doc:"Elasticsearch"`
 	Kafka    Kafka    `doc:"Kafka"`
+	Payments Payments `doc:"Payments"`
 	Stripe   Stripe   `doc:"Stripe"`
 	PayPal   PayPal   `doc:"PayPal"`
 	Mail     Mail     `doc:"Mail"`
@@ -102,10 +103,20 @@ type Kafka struct {
 	Brokers []string `env:"SHOPD_KAFKA_BROKERS" doc:"host:port list of Kafka brokers for analytics. Empty: off."`
 }
 
+// Payments is how money is taken, whichever the gateway.
+type Payments struct {
+	Capture string        `env:"SHOPD_PAYMENT_CAPTURE" envDefault:"automatic" doc:"automatic: money is taken at the checkout. manual: it is authorised there, and staff take it; PayPal keeps an authorisation for 3 days for sure, Stripe for 7."`
+	Timeout time.Duration `env:"SHOPD_GATEWAY_TIMEOUT" envDefault:"10s" min:"100ms" max:"30s" doc:"How long one call to a gateway may take. A payment whose call took longer is unknown until the gateway has been asked again."`
+}
+
+// Manual reports whether staff take the money.
+func (p Payments) Manual() bool { return p.Capture == "manual" }
+
 // Stripe is one of the payment gateways; off when SecretKey is empty.
 type Stripe struct {
 	SecretKey      Secret   `env:"SHOPD_STRIPE_SECRET_KEY" doc:"Stripe's secret key, sk_live_… or sk_test_…. Empty: Stripe is off."`
 	WebhookSecrets []Secret `env:"SHOPD_STRIPE_WEBHOOK_SECRET" doc:"Signing secret of the webhook, whsec_…; two, comma separated, while it is being rotated."`
+	PublishableKey string   `env:"SHOPD_STRIPE_PUBLISHABLE_KEY" doc:"Stripe's publishable key, pk_live_… or pk_test_…: with it shoppers pay in Stripe's element on the shop's own page, else on Stripe's page."`
 	APIURL         string   `env:"SHOPD_STRIPE_API_URL" envDefault:"https://api.stripe.com" doc:"Stripe's API."`
 }
 

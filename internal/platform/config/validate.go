@@ -143,6 +143,15 @@ func (s service) wrong() string {
 }
 
 func (c *Config) validateGateways(found *Error) {
+	if c.Payments.Capture != "automatic" && c.Payments.Capture != "manual" {
+		found.add("SHOPD_PAYMENT_CAPTURE", fmt.Sprintf("is %q", c.Payments.Capture), "give automatic or manual")
+	}
+	if key := c.Stripe.PublishableKey; key != "" && (c.Stripe.SecretKey == "" || !strings.HasPrefix(key, "pk_")) {
+		found.add("SHOPD_STRIPE_PUBLISHABLE_KEY", "is no publishable key, or stands without SHOPD_STRIPE_SECRET_KEY", "give pk_…, beside the secret key")
+	}
+	if key := c.Stripe.SecretKey.Reveal(); key != "" && !strings.HasPrefix(key, "sk_") && !strings.HasPrefix(key, "rk_") {
+		found.add("SHOPD_STRIPE_SECRET_KEY", "is no secret key of Stripe", "give sk_live_…, sk_test_…, or a restricted key rk_…")
+	}
 	if n := len(c.Stripe.WebhookSecrets); n > 2 {
 		found.add("SHOPD_STRIPE_WEBHOOK_SECRET", fmt.Sprintf("holds %d secrets", n), "keep the new and the old one")
 	}

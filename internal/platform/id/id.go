@@ -3,7 +3,9 @@ package id
 
 import (
 	"encoding/base32"
+	"encoding/binary"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -38,4 +40,12 @@ func Valid(prefix, s string) bool {
 	}
 	_, err := crockford.DecodeString(body)
 	return err == nil
+}
+
+// Floor returns what sorts before every id that New makes with the prefix at that time or later, and after all that it
+// made before, to the millisecond.
+func Floor(prefix string, at time.Time) string {
+	var u uuid.UUID
+	binary.BigEndian.PutUint64(u[:], uint64(at.UnixMilli())<<16)
+	return From(prefix, u)
 }

@@ -107,7 +107,8 @@ func (d *Double) giveBack(p gatewaytest.Payment, f form, key string) gatewaytest
 func refund(p gatewaytest.Payment, m gatewaytest.Movement) object {
 	metadata := object{}
 	if m.ID != "" {
-		metadata[MetadataRefund], metadata[MetadataPayment], metadata[MetadataOrder] = m.ID, p.PaymentID, p.OrderID
+		metadata = metadataOf(p) // the shop names the payment the same way beside its refund
+		metadata[MetadataRefund] = m.ID
 	}
 	return object{
 		"id": m.Ref, "object": "refund", "amount": m.Amount, "currency": strings.ToLower(p.Currency), "payment_intent": p.Ref, "charge": p.Detail[detailCharge],
@@ -117,14 +118,20 @@ func refund(p gatewaytest.Payment, m gatewaytest.Movement) object {
 
 func (d *Double) listRefunds(w http.ResponseWriter, r *http.Request) {
 	d.readMany(w, r, []string{"payment_intent", "charge"}, func(f form) []object {
+		whole := f.expands("payment_intent")
 		var found []object
 		for _, p := range slices.Backward(d.Book.List(func(p *gatewaytest.Payment) bool {
 			return (!f.Has("payment_intent") || p.Ref == f.get("payment_intent")) && (!f.Has("charge") || p.Detail[detailCharge] == f.get("charge"))
 		})) {
 			for _, m := range slices.Backward(p.Refunds) {
-				if f.created(m.At) {
-					found = append(found, refund(p, m))
+				if !f.created(m.At) {
+					continue
 				}
+				o := refund(p, m)
+				if whole {
+					o["payment_intent"] = d.intent(p, form{})
+				}
+				found = append(found, o)
 			}
 		}
 		return found
