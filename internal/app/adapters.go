@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/url"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -196,7 +197,23 @@ func (a inventoryAlerter) Alert(ctx context.Context, tx pgx.Tx, al inventory.Ale
 type ordersPayments struct{ *payments.Service }
 
 func (p ordersPayments) Pay(ctx context.Context, orderID string, amount money.Amount, provider, method, returnURL string) (orders.Payment, error) {
-	return orderPayment(p.Service.Pay(ctx, payments.Request{OrderID: orderID, Amount: amount, Provider: provider, Method: method, ReturnURL: returnURL}))
+	return orderPayment(p.Service.Pay(ctx, payments.Request{OrderID: orderID, Amount: amount, Provider: provider, Method: method, ReturnURL: withOrder(returnURL, orderID)}))
+}
+
+// withOrder names the order in the address that a gateway sends the shopper back to.
+func withOrder(returnURL, orderID string) string {
+	u, err := url.Parse(returnURL)
+	if err != nil || returnURL == "" {
+		return returnURL
+	}
+	q := u.Query()
+	q.Set("order", orderID)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func (p ordersPayments) Refresh(ctx context.Context, paymentID string) (orders.Payment, error) {
+	return orderPayment(p.Service.Refresh(ctx, paymentID))
 }
 
 func (p ordersPayments) ByOrders(ctx context.Context, orderIDs ...string) (map[string][]orders.Payment, error) {

@@ -340,6 +340,7 @@ func (s *Shop) schedule() {
 
 // historyEvery is how often the stock's history by day follows its movements.
 const historyEvery = 10 * time.Minute
+
 // dailyLook is how often it is looked whether a day has to be compared with the books of the gateways.
 const dailyLook = 15 * time.Minute
 

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"net/url"
+	"strings"
 	"time"
 
 	"shopd/internal/orders"
@@ -79,4 +81,28 @@ func (s *Shop) label(name, double string) string {
 		return name + " (" + double + ")"
 	}
 	return name
+}
+
+// formTargets are the origins of the pages that the checkout may lead to.
+func (s *Shop) formTargets() []string {
+	var targets []string
+	if c := s.Config.Stripe; c.SecretKey != "" {
+		targets = append(targets, pagesOf(c.APIURL, "stripe.com", "https://checkout.stripe.com", "https://hooks.stripe.com")...)
+	}
+	if c := s.Config.PayPal; c.ClientID != "" {
+		targets = append(targets, pagesOf(c.APIURL, "paypal.com", "https://www.paypal.com", "https://www.sandbox.paypal.com")...)
+	}
+	return targets
+}
+
+// pagesOf are the company's pages when the API is the company's, else the API's own origin: a double has its pages there.
+func pagesOf(api, company string, pages ...string) []string {
+	u, err := url.Parse(api)
+	if err != nil {
+		return nil
+	}
+	if host := u.Hostname(); host == company || strings.HasSuffix(host, "."+company) {
+		return pages
+	}
+	return []string{u.Scheme + "://" + u.Host}
 }

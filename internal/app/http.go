@@ -110,7 +110,7 @@ func (s *Shop) registerPages(r chi.Router, front *storefront.Storefront) {
 func (s *Shop) newStorefront() (*storefront.Storefront, error) {
 	return storefront.New(storefront.Deps{
 		Catalog: s.Catalog, Orders: s.Orders, Users: s.Users, Log: s.log, Now: s.now, BaseURL: s.baseURL(), ShopName: s.Config.Shop.Name,
-		Currency: money.Currency(s.Config.Shop.Currency), Country: "US", Demo: !s.Config.Profile.Strict(), Credits: credits(),
+		Currency: money.Currency(s.Config.Shop.Currency), Country: "US", Demo: !s.Config.Profile.Strict(), Credits: credits(), FormTargets: s.formTargets(),
 	})
 }
 
@@ -203,7 +203,7 @@ func classify(r *http.Request) ratelimit.Class {
 		return ratelimit.General
 	}
 	switch {
-	case strings.HasSuffix(path, "/complete"):
+	case strings.HasSuffix(path, "/complete"), strings.HasSuffix(path, "/payment/refresh"):
 		return ratelimit.Pay
 	case strings.HasSuffix(path, "/auth/login"), strings.HasSuffix(path, "/admin/session"), path == "/account/login":
 		return ratelimit.Login

@@ -37,6 +37,7 @@ func RegisterStore(api *httpx.API, s *Service, currency money.Currency) {
 	httpx.Register(api, route("complete-cart", http.MethodPost, "/carts/{id}/complete", "Make an order of a cart and pay it", created, keyed, answers), h.complete)
 	httpx.Register(api, route("get-order", http.MethodGet, "/orders/{id}", "Get an order"), h.order)
 	registerStoreAfterwards(api, h, route)
+	httpx.Register(api, route("refresh-payment", http.MethodPost, "/orders/{id}/payment/refresh", "Ask the gateway what became of an order's payment"), h.refresh)
 	httpx.Register(api, route("cancel-order", http.MethodPost, "/orders/{id}/cancel", "Cancel an order that was not sent yet"), h.cancel)
 	httpx.Register(api, httpx.Route{
 		ID: "list-my-orders", Method: http.MethodGet, Path: "/api/v1/store/me/orders", Summary: "List one's orders", Tag: "Account",

@@ -154,6 +154,8 @@ type PaymentTaker interface {
 	OrderOf(ctx context.Context, paymentID string) (orderID string, err error)
 	ConfirmTest(ctx context.Context, paymentID string, approve bool) (Payment, error)
 	Capture(ctx context.Context, paymentID string) (Payment, error)
+	// Refresh asks the gateway about a payment that is not ended, and returns where it stands.
+	Refresh(ctx context.Context, paymentID string) (Payment, error)
 	// Void ends a payment that took nothing.
 	Void(ctx context.Context, paymentID string) error
 	// Refund gives all that a payment took back; repeating it under one refund id is harmless.

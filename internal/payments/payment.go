@@ -29,7 +29,8 @@ const (
 	Unknown           Status = "unknown"
 )
 
-// transitions lists every edge that a payment may take.
+// transitions lists every edge that a payment may take forward. Only a refund that the gateway would not make after all
+// takes one back, to what it was before the refund was promised.
 var transitions = map[Status][]Status{
 	Created:           {Sending, Captured, Voided},
 	Sending:           {Created, RequiresAction, Authorised, Captured, Declined, Unknown, Voided},
@@ -37,8 +38,7 @@ var transitions = map[Status][]Status{
 	Authorised:        {Sending, Captured, Voided, Unknown},
 	Unknown:           {Sending, RequiresAction, Authorised, Captured, Declined, Voided},
 	Captured:          {PartiallyRefunded, Refunded},
-	PartiallyRefunded: {Refunded, Captured}, // a refund that the gateway would not make after all
-	Refunded:          {PartiallyRefunded, Captured},
+	PartiallyRefunded: {Refunded},
 	Voided:            {Refunded}, // money that came although we had given up: it goes back
 	Declined:          {Refunded},
 }

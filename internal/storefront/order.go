@@ -263,10 +263,27 @@ func (s *Storefront) confirmTestPayment(w http.ResponseWriter, r *http.Request) 
 	return redirect(w, r, orderPath(order.ID))
 }
 
-// paymentReturn is where a foreign payment page sends the shopper back to: the order placed last.
+// paymentReturn is where a foreign payment page sends the shopper back to. It asks the gateway at once, so that the page
+// says what became of the payment.
 func (s *Storefront) paymentReturn(w http.ResponseWriter, r *http.Request) error {
-	if list := guestOrders(r); len(list) > 0 {
-		return redirect(w, r, orderPath(list[0].ID))
+	orderID := orders.ID(r.Form.Get("order"))
+	if !id.Valid("ord", string(orderID)) {
+		list := guestOrders(r)
+		if len(list) == 0 {
+			return redirect(w, r, "/account")
+		}
+		orderID = list[0].ID
 	}
-	return redirect(w, r, "/account")
+	access, err := s.access(w, r, orderID)
+	if err != nil {
+		return err
+	}
+	order, err := s.Orders.RefreshPayment(r.Context(), orderID, access)
+	if err != nil {
+		return err
+	}
+	if order.Status == orders.Paid {
+		s.forgetCart(w)
+	}
+	return redirect(w, r, orderPath(orderID))
 }

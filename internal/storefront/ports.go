@@ -51,6 +51,8 @@ type Orders interface {
 	Secret(id orders.ID) string
 	CustomerOrders(ctx context.Context, customerID, after string, limit int) (list []orders.Summary, next string, err error)
 	Cancel(ctx context.Context, id orders.ID, access orders.Access, reason string) (*orders.Order, error)
+	// RefreshPayment asks the gateway what became of an order's payment.
+	RefreshPayment(ctx context.Context, id orders.ID, access orders.Access) (*orders.Order, error)
 	// ConfirmTestPayment is what the bank's page of the test gateway does.
 	ConfirmTestPayment(ctx context.Context, paymentID string, access orders.Access, approve bool) (*orders.Order, error)
 	// PaymentMethods are the ways to pay that are set up, in the order to offer them.

@@ -66,7 +66,8 @@ func (g *Gateway) Lookup(ctx context.Context, p payments.Payment) (payments.Outc
 	return o.outcome(), nil
 }
 
-// Confirm implements payments.Gateway. Its request id is the payment's: however often it is called, money moves once.
+// Confirm implements payments.Gateway. PayPal captures an order once, whatever the request id; ours changes with the payment,
+// so that a failure which PayPal would repeat for an id ends with it.
 func (g *Gateway) Confirm(ctx context.Context, p payments.Payment) (payments.Outcome, error) {
 	o, err := g.order(ctx, p.ProviderRef)
 	if err != nil {
@@ -80,7 +81,7 @@ func (g *Gateway) Confirm(ctx context.Context, p payments.Payment) (payments.Out
 		path = orderPath(p.ProviderRef) + "/authorize"
 	}
 	var done order
-	err = g.send(ctx, http.MethodPost, path, p.ID, struct{}{}, &done)
+	err = g.send(ctx, http.MethodPost, path, fmt.Sprintf("%s/confirm/%d", p.ID, p.Version), struct{}{}, &done)
 	switch issue(err) {
 	case "":
 	case "INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED", "ORDER_NOT_APPROVED":

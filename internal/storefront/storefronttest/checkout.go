@@ -185,6 +185,11 @@ func (o *Orders) Cancel(_ context.Context, orderID orders.ID, a orders.Access, r
 	return copyOrder(found), nil
 }
 
+// RefreshPayment implements storefront.Orders: nothing is new.
+func (o *Orders) RefreshPayment(ctx context.Context, id orders.ID, a orders.Access) (*orders.Order, error) {
+	return o.Order(ctx, id, a)
+}
+
 // ConfirmTestPayment implements storefront.Orders.
 func (o *Orders) ConfirmTestPayment(_ context.Context, paymentID string, a orders.Access, approve bool) (*orders.Order, error) {
 	o.mu.Lock()
