@@ -122,7 +122,7 @@ func TestGateways(t *testing.T) {
 		"on the page of Stripe":               stripePage,
 		"with PayPal":                         paypalPage,
 		"stored 500":                          storedFailure,
-		"refunds":                             refunds,
+		"refunds":                             refundsInParts,
 		"webhooks that are forged":            forgedWebhooks,
 		"webhooks that disagree":              disagreeingWebhooks,
 		"webhooks about what nobody knows":    unknownWebhooks,
@@ -331,7 +331,7 @@ func storedFailure(t *testing.T, b *bank) {
 }
 
 // refunds are 20 at once, and a cancelled order's whole money.
-func refunds(t *testing.T, b *bank) {
+func refundsInParts(t *testing.T, b *bank) {
 	shelf := b.stock(t, 2500, 100)
 	buyer := newBuyer(b.guest(t)).add(shelf, 1).checkout()
 	var o orderJSON

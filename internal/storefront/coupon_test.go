@@ -15,7 +15,9 @@ func TestACouponOnTheCartAndAtTheCheckout(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	b.submit(b.get(sweatshirt), "/cart/lines", map[string]string{"option.Size": "M", "quantity": "2"})
-	field := func(p *page) *html.Node { return find(p.root, func(n *html.Node) bool { return attr(n, "id") == "code" }) }
+	field := func(p *page) *html.Node {
+		return find(p.root, func(n *html.Node) bool { return attr(n, "id") == "code" })
+	}
 
 	p := b.submit(b.get("/cart"), "/cart/promotions", map[string]string{"code": `nobody"><script>`})
 	require.Equal(t, http.StatusUnprocessableEntity, p.status)
