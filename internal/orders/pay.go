@@ -1,10 +1,6 @@
 package orders
 
-import (
-	"context"
-
-	"shopd/internal/platform/errs"
-)
+import "context"
 
 // PayRequest pays an order that is there already and waits for its money.
 type PayRequest struct {
@@ -38,16 +34,20 @@ func (s *Service) PayOrder(ctx context.Context, r PayRequest) (*Placed, error) {
 	case latest.Status == "sending", latest.Status == "unknown":
 		return nil, ErrPaymentInProgress
 	}
-	held, err := s.stock.Extend(ctx, string(o.ID), s.ttl+holdMargin)
+	held, err := s.keepForPaying(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	if !held {
 		return nil, ErrInvalidState.WithDetail("The time to pay is over: the articles are not set aside any more.")
 	}
-	placed, err := s.pay(ctx, o, CompleteRequest{Provider: r.Provider, Method: r.Method, ReturnURL: r.ReturnURL})
-	if errs.KindOf(err) == errs.Internal && err != nil {
-		s.log.WarnContext(ctx, "the payment is settled later", "order_id", o.ID, "error", err)
+	return s.pay(ctx, o, CompleteRequest{Provider: r.Provider, Method: r.Method, ReturnURL: r.ReturnURL})
+}
+
+// keepForPaying holds the stock of an order that is about to be paid. One that staff made has its days to be paid anyway.
+func (s *Service) keepForPaying(ctx context.Context, o *Order) (held bool, err error) {
+	if o.Parent == nil {
+		return s.keep(ctx, o)
 	}
-	return placed, err
+	return s.stock.Extend(ctx, string(o.ID), s.ttl+holdMargin)
 }

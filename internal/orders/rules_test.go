@@ -6,22 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOrderMovesAlongItsEdgesOnly(t *testing.T) {
-	t.Parallel()
-	all := []Status{PendingPayment, Paid, PartiallyFulfilled, Fulfilled, Completed, Cancelled}
-	allowed := map[[2]Status]bool{
-		{PendingPayment, Paid}: true, {PendingPayment, Cancelled}: true,
-		{Paid, PartiallyFulfilled}: true, {Paid, Fulfilled}: true, {Paid, Cancelled}: true,
-		{PartiallyFulfilled, PartiallyFulfilled}: true, {PartiallyFulfilled, Fulfilled}: true,
-		{Fulfilled, Completed}: true,
-	}
-	for _, from := range all {
-		for _, to := range all {
-			require.Equal(t, allowed[[2]Status{from, to}], from.May(to), "%s → %s", from, to)
-		}
-	}
-}
-
 func TestCardNumbersAreFoundInAnyForm(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
