@@ -77,12 +77,17 @@ type store struct {
 // openStore starts a shop on the premises. It ends with the test, which fails when the shop logged an error.
 func openStore(t *testing.T, p premises, more ...string) *store {
 	t.Helper()
+	return openStoreLogging(t, p, &shopLog{}, more...)
+}
+
+// openStoreLogging is openStore for a test that reads the log itself.
+func openStoreLogging(t *testing.T, p premises, logs *shopLog, more ...string) *store {
+	t.Helper()
 	s := &store{premises: p}
 	server := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + server.Listener.Addr().String()
 	cfg, err := config.Load(p.environ(append([]string{"SHOPD_BASE_URL=" + s.url}, more...)...), config.Test)
 	require.NoError(t, err)
-	logs := &shopLog{}
 	in, err := NewInstruments(t.Context(), cfg, "test", logs)
 	require.NoError(t, err)
 	if in.QueryTracer == nil {
