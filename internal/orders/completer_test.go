@@ -3,6 +3,7 @@ package orders_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -267,5 +268,31 @@ func TestAPromisedRefundGoesOnceWhateverCrashes(t *testing.T) {
 		require.Equal(t, orders.RefundFailed, got.Refunds[0].State, "it says that it did not go")
 		back, _ := h.till.back(o.ID)
 		require.Equal(t, int64(2900), back)
+		require.Equal(t, int64(700), h.order(o.ID).Refunded.Minor, "it is owed all the same")
+		timeline, err := h.Timeline(t.Context(), o.ID, orders.Access{Staff: true})
+		require.NoError(t, err)
+		require.True(t, slices.ContainsFunc(timeline, func(e orders.TimelineEntry) bool { return e.Kind == "refund_failed" && e.Ref == got.Refunds[0].ID }))
+	})
+
+	t.Run("that the gateway would not make at first", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		o := h.buys()
+		h.till.broken = orders.ErrRefundFailed.WithDetail("The card is closed.")
+		got, err := h.Refund(t.Context(), o.ID, orders.RefundRequest{Amount: &amount, Actor: "staff:stf_1"})
+		require.NoError(t, err)
+		refund := got.Refunds[0].ID
+		require.Equal(t, orders.RefundFailed, got.Refunds[0].State)
+		h.clock.pass(time.Minute)
+		h.completes(h.Service)
+		require.Equal(t, 1, h.till.asked, "nobody asks again by themselves")
+		h.till.broken = nil
+		got, err = h.RetryRefund(t.Context(), o.ID, refund, "staff:stf_1")
+		require.NoError(t, err)
+		require.Equal(t, orders.RefundAccepted, got.Refunds[0].State)
+		_, err = h.RetryRefund(t.Context(), o.ID, refund, "staff:stf_1")
+		require.ErrorIs(t, err, orders.ErrInvalidState)
+		back, _ := h.till.back(o.ID)
+		require.Equal(t, int64(700), back)
 	})
 }

@@ -28,6 +28,7 @@ var (
 	ErrCouponInvalid      = errs.New(errs.Invalid, "coupon_invalid", "This coupon is not valid.")
 	ErrCouponExhausted    = errs.New(errs.Conflict, "coupon_exhausted", "This coupon has been used as often as it may be.")
 	ErrRefundTooLarge     = errs.New(errs.Invalid, "refund_exceeds_capture", "More cannot go back than was taken.")
+	ErrRefundFailed       = errs.New(errs.Conflict, "refund_failed", "The gateway would not give the money back.")
 	ErrReturnWindow       = errs.New(errs.Conflict, "return_window_over", "The time to give goods of this order back is over.")
 	ErrAddressTotal       = errs.New(errs.Conflict, "address_changes_total", "Sent there, the order would cost another sum. Cancel it and order again.")
 	ErrTrackingURL        = errs.New(errs.Invalid, "url_not_allowed", "tracking_url must be a web address.")

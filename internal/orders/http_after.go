@@ -131,6 +131,7 @@ func registerAfterwards(api *httpx.API, h adminHandlers) {
 		return route(id, http.MethodPost, order+path, summary, httpx.KeyAccepted, 0)
 	}
 	httpx.Register(api, route("admin-refund-order", http.MethodPost, order+"/refunds", "Give money of an order back", httpx.KeyRequired, http.StatusCreated), h.refund)
+	httpx.Register(api, post("admin-retry-refund", "/refunds/{refund_id}/retry", "Ask once more for a refund that failed"), h.retryRefund)
 	httpx.Register(api, route("admin-edit-order", http.MethodPost, order+"/edits", "Take pieces off an order before they are sent, and add others", httpx.KeyRequired, 0), h.edit)
 	httpx.Register(api, route("admin-set-order-address", http.MethodPut, order+"/address", "Send an order elsewhere before it goes out", httpx.KeyIgnored, 0), h.address)
 	httpx.Register(api, route("admin-set-tracking", http.MethodPut, order+"/fulfilments/{fulfilment_id}/tracking", "Say how a parcel can be followed", httpx.KeyIgnored, 0), h.tracking)
@@ -158,6 +159,16 @@ type refundInput struct {
 
 func (h adminHandlers) refund(ctx context.Context, in *refundInput) (*adminOrderOutput, error) {
 	return adminAnswer(h.Refund(ctx, ID(in.ID), RefundRequest{Amount: in.Body.Amount, Note: in.Body.Reason, Actor: actorOf(ctx), Key: in.Key}))
+}
+
+type retryRefundInput struct {
+	AdminOrderPath
+	RefundID string    `path:"refund_id" maxLength:"60"`
+	Body     *struct{} `required:"false"`
+}
+
+func (h adminHandlers) retryRefund(ctx context.Context, in *retryRefundInput) (*adminOrderOutput, error) {
+	return adminAnswer(h.RetryRefund(ctx, ID(in.ID), in.RefundID, actorOf(ctx)))
 }
 
 type editInput struct {

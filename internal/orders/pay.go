@@ -30,7 +30,7 @@ func (s *Service) PayOrder(ctx context.Context, r PayRequest) (*Placed, error) {
 		if err := s.settle(ctx, o, latest.ID); err != nil {
 			return nil, err
 		}
-		return s.placed(o, latest), nil
+		return nil, ErrAlreadyPaid // by another request
 	case latest.Status == "sending", latest.Status == "unknown":
 		return nil, ErrPaymentInProgress
 	}

@@ -159,18 +159,39 @@ func (s *Service) sendRefund(ctx context.Context, o *Order, r *Refund) error {
 	}
 	err := s.payments.Refund(ctx, paid.ID, r.ID, r.Amount, r.Reason)
 	switch {
-	case errors.Is(err, ErrRefundTooLarge):
-		// Money went back that orders does not know of. Should this refund be among it, payments tells so.
+	case errors.Is(err, ErrRefundTooLarge), errors.Is(err, ErrRefundFailed):
+		// The gateway would not, or money went back that orders does not know of. It is owed all the same, so it stays
+		// promised in the books: staff see it, and try again or give it another way.
+		if err := s.failRefund(ctx, r.ID, errs.As(err).Detail); err != nil {
+			return fmt.Errorf("note that refund %s failed: %w", r.ID, err)
+		}
 		r.State = RefundFailed
+		return nil
 	case err != nil:
 		return fmt.Errorf("send refund %s: %w", r.ID, err)
-	default:
-		r.State = RefundAccepted
 	}
-	if err := s.markRefund(ctx, r.ID, r.State, RefundPromised); err != nil {
-		return fmt.Errorf("mark refund %s as %s: %w", r.ID, r.State, err)
+	if err := s.markRefund(ctx, r.ID, RefundAccepted, RefundPromised); err != nil {
+		return fmt.Errorf("mark refund %s as accepted: %w", r.ID, err)
 	}
+	r.State = RefundAccepted
 	return nil
+}
+
+// RetryRefund asks once more for a refund that failed. It returns ErrInvalidState for one that did not.
+func (s *Service) RetryRefund(ctx context.Context, orderID ID, refundID, actor string) (*Order, error) {
+	return s.amendAndRefund(ctx, orderID, Access{Staff: true}, func(tx pgx.Tx, o *Order) error {
+		r := o.refund(refundID)
+		if r == nil {
+			return errs.ErrNotFound
+		}
+		if r.State != RefundFailed {
+			return ErrInvalidState.WithDetail("The refund is %s.", r.State)
+		}
+		if err := repromiseRefund(ctx, tx, r.ID, s.now()); err != nil {
+			return fmt.Errorf("promise refund %s again: %w", r.ID, err)
+		}
+		return s.note(ctx, tx, o, entry{kind: kindRefundPromised, actor: actor, detail: r.Reason, ref: r.ID, amount: &r.Amount})
+	})
 }
 
 // capturedPayment is the one payment that took the order's money; nil when none did.

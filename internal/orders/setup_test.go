@@ -435,6 +435,10 @@ func (t *till) Capture(context.Context, string) (orders.Payment, error) {
 	return orders.Payment{}, orders.ErrInvalidState
 }
 
+func (t *till) Refresh(context.Context, string) (orders.Payment, error) {
+	return orders.Payment{}, orders.ErrInvalidState
+}
+
 func (t *till) Void(context.Context, string) error { return nil }
 
 func (t *till) Refund(_ context.Context, payment, refund string, amount money.Amount, _ string) error {

@@ -187,6 +187,33 @@ func (s *Service) markRefund(ctx context.Context, id string, state, from RefundS
 	return err
 }
 
+const failRefundSQL = `
+with failed as (
+    update orders.refunds
+    set state = 'failed', updated_at = $3
+    where id = $1 and state = 'promised'
+    returning id, order_id, amount
+)
+insert into orders.order_log (order_id, kind, actor, detail, ref, amount, at)
+select order_id, 'refund_failed', 'system', $2, id, amount, $3
+from failed`
+
+// failRefund keeps that the gateway would not give the money of a refund.
+func (s *Service) failRefund(ctx context.Context, id, reason string) error {
+	_, err := s.db.Exec(ctx, failRefundSQL, id, reason, s.now())
+	return err
+}
+
+const repromiseRefundSQL = `
+update orders.refunds
+set state = 'promised', updated_at = $2
+where id = $1 and state = 'failed'`
+
+func repromiseRefund(ctx context.Context, tx pgx.Tx, id string, now time.Time) error {
+	_, err := tx.Exec(ctx, repromiseRefundSQL, id, now)
+	return err
+}
+
 const promisedBeforeSQL = `
 select distinct order_id
 from orders.refunds

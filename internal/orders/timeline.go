@@ -10,8 +10,8 @@ import (
 	"shopd/internal/money"
 )
 
-// What the log of an order tells of. Moves along its way have kinds of their own: placed, paid, fulfilled, lines_cancelled,
-// cancelled, completed.
+// What the log of an order tells of; payment_failed, refunded, refund_failed, mail and erased are written by statements.
+// Moves along its way have kinds of their own: placed, paid, fulfilled, lines_cancelled, cancelled, completed.
 const (
 	kindNote           = "note"
 	kindReason         = "reason"
@@ -19,19 +19,15 @@ const (
 	kindTracking       = "tracking_changed"
 	kindLinesCancelled = "lines_cancelled"
 	kindRefundPromised = "refund_promised"
-	kindRefunded       = "refunded"
-	kindPaymentFailed  = "payment_failed"
 	kindPayment        = "payment"
-	kindMail           = "mail"
 	kindDocument       = "document"
-	kindErased         = "erased"
 	kindReturn         = "return_" // with the state of the return behind it
 )
 
 // TimelineEntry is one thing that happened to an order, or to its payments, parcels, returns, mails and documents.
 type TimelineEntry struct {
 	At     time.Time     `json:"at"`
-	Kind   string        `json:"kind" example:"paid" doc:"placed, paid, payment, payment_failed, fulfilled, tracking_changed, lines_cancelled, addition, exchange, return_requested, return_approved, return_received, return_rejected, return_cancelled, refund_promised, refunded, address_changed, mail, document, reason, note, erased, cancelled or completed. More may come."`
+	Kind   string        `json:"kind" example:"paid" doc:"placed, paid, payment, payment_failed, fulfilled, tracking_changed, lines_cancelled, addition, exchange, return_requested, return_approved, return_received, return_rejected, return_cancelled, refund_promised, refunded, refund_failed, address_changed, mail, document, reason, note, erased, cancelled or completed. More may come."`
 	Actor  string        `json:"actor" example:"customer:cus_…" doc:"shop, to shoppers, for whoever works there."`
 	Detail string        `json:"detail,omitempty"`
 	Ref    string        `json:"ref,omitempty" doc:"Id of what it is about: a parcel, return, refund, payment, order or document."`
@@ -53,6 +49,9 @@ func (s *Service) Timeline(ctx context.Context, id ID, a Access) ([]TimelineEntr
 	for _, p := range o.Payments {
 		amount := p.Amount
 		all = append(all, TimelineEntry{At: p.CreatedAt, Kind: kindPayment, Actor: "system", Detail: strings.TrimSpace(p.Provider + " " + p.Status), Ref: p.ID, Amount: &amount})
+	}
+	for _, d := range o.Documents {
+		all = append(all, TimelineEntry{At: d.IssuedAt, Kind: kindDocument, Actor: "system", Detail: d.Number, Ref: d.ID})
 	}
 	all = append(all, log...)
 	slices.SortStableFunc(all, func(a, b TimelineEntry) int { return a.At.Compare(b.At) })
