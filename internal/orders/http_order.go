@@ -47,7 +47,7 @@ func bodyOf(o *Order) orderBody {
 		ID: o.ID, Number: o.Number, CartID: o.CartID, Status: o.Status, Currency: o.Currency, Lines: o.Lines, Totals: o.Totals,
 		Email: o.Contact.Email, ShippingAddress: o.Contact.Shipping, BillingAddress: o.Contact.Billing, ShippingMethod: o.Method, Promotions: o.Promotions,
 		Payments: o.Payments, Fulfilments: o.Fulfilments, Refunded: o.Refunded, Refunds: notNil(o.Refunds), Returns: notNil(o.Returns),
-		Documents: notNil(o.Documents), Parent: o.Parent, Supplements: notNil(o.Supplements), History: o.History, Version: o.Version, PlacedAt: o.PlacedAt, PaidAt: o.PaidAt,
+		Documents: notNil(o.Documents), Parent: o.Parent, Supplements: notNil(o.Supplements), History: o.readableHistory(), Version: o.Version, PlacedAt: o.PlacedAt, PaidAt: o.PaidAt,
 	}
 	if n := len(o.Payments); n > 0 {
 		b.Payment = &o.Payments[n-1]

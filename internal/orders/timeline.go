@@ -89,3 +89,16 @@ func (o *Order) moves() []TimelineEntry {
 	}
 	return list
 }
+
+// readableHistory is the history with what people call a parcel in the place of its id.
+func (o *Order) readableHistory() []HistoryEntry {
+	list := slices.Clone(o.History)
+	for i := range list {
+		for _, f := range o.Fulfilments {
+			if list[i].Detail == f.ID {
+				list[i].Detail = strings.TrimSpace(f.Carrier + " " + f.Tracking)
+			}
+		}
+	}
+	return list
+}
