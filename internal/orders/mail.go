@@ -50,14 +50,6 @@ type mailData struct {
 	Return  *Return
 }
 
-// TitleOf is what the article of a line is called.
-func (d mailData) TitleOf(lineID string) string {
-	if l := d.line(lineID); l != nil {
-		return l.Title
-	}
-	return ""
-}
-
 // InvoiceURL is where the invoice can be downloaded.
 func (d mailData) InvoiceURL() string {
 	return strings.Replace(d.URL, "?", "/documents/"+latestInvoice+"?", 1)

@@ -157,6 +157,14 @@ func (o *Order) Refundable() money.Amount {
 	return o.Totals.Total.Sub(o.Refunded).Sub(o.Credited)
 }
 
+// TitleOf is what the article of a line is called.
+func (o *Order) TitleOf(lineID string) string {
+	if l := o.line(lineID); l != nil {
+		return l.Title
+	}
+	return ""
+}
+
 // line finds a line by its id; nil when there is none.
 func (o *Order) line(id string) *Line {
 	for i := range o.Lines {

@@ -130,10 +130,19 @@ func (s *Service) mayReturn(o *Order, a Access) error {
 	default:
 		return ErrInvalidState.WithDetail("The order is %s: nothing of it was sent.", o.Status)
 	}
-	if n := len(o.Fulfilments); !a.Staff && n > 0 && s.now().Sub(o.Fulfilments[n-1].At) > s.returnWindow {
+	if by := s.ReturnBy(o); !a.Staff && s.now().After(by) {
 		return ErrReturnWindow
 	}
 	return nil
+}
+
+// ReturnBy is until when a shopper may ask to give goods of o back; the zero time when nothing was sent, or it is completed.
+func (s *Service) ReturnBy(o *Order) time.Time {
+	n := len(o.Fulfilments)
+	if n == 0 || o.Status != PartiallyFulfilled && o.Status != Fulfilled {
+		return time.Time{}
+	}
+	return o.Fulfilments[n-1].At.Add(s.returnWindow)
 }
 
 // theReturn finds a return by its id; nil when there is none.

@@ -75,6 +75,7 @@ func templateFuncs(s site) template.FuncMap {
 		"join":        strings.Join,
 		"step":        func(a, b int) int { return a + b },
 		"statusWord":  statusWord,
+		"returnWord":  returnWord,
 	}
 }
 

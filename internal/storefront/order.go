@@ -36,6 +36,7 @@ type orderBody struct {
 	Guest    bool
 	Account  bool // shown within the account
 	Problem  string
+	orderAfter
 }
 
 // milestone is a step of an order's way to the shopper.
@@ -103,6 +104,9 @@ func (s *Storefront) showOrder(w http.ResponseWriter, r *http.Request, status in
 	}
 	body := newOrderBody(order)
 	body.Account, body.Guest, body.Problem = account, access.CustomerID == "", problem
+	if body.orderAfter, err = s.after(r, order, access); err != nil {
+		return err
+	}
 	if ref, ok := cartOf(r); ok && ref.ID == order.CartID {
 		if body.Guest && access.OrderSecret == "" {
 			s.rememberOrder(w, r, orderID, s.Orders.Secret(orderID)) // the cart opened it, and will not stay
@@ -117,7 +121,7 @@ func (s *Storefront) showOrder(w http.ResponseWriter, r *http.Request, status in
 }
 
 func newOrderBody(o *orders.Order) *orderBody {
-	body := &orderBody{Order: o, State: orderState(o), Timeline: timeline(o), CanUndo: o.Status.May(orders.Cancelled)}
+	body := &orderBody{Order: o, State: orderState(o), Timeline: timeline(o), CanUndo: o.Status.May(orders.Cancelled) && o.Credited.IsZero()}
 	if p := lastPayment(o); p != nil && o.Status == orders.PendingPayment {
 		body.PayURL = payURL(o.ID, *p)
 	}

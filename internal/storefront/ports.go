@@ -2,6 +2,7 @@ package storefront
 
 import (
 	"context"
+	"time"
 
 	"shopd/internal/catalog"
 	"shopd/internal/orders"
@@ -53,6 +54,17 @@ type Orders interface {
 	Cancel(ctx context.Context, id orders.ID, access orders.Access, reason string) (*orders.Order, error)
 	// RefreshPayment asks the gateway what became of an order's payment.
 	RefreshPayment(ctx context.Context, id orders.ID, access orders.Access) (*orders.Order, error)
+	// Timeline is everything that happened to an order, oldest first.
+	Timeline(ctx context.Context, id orders.ID, access orders.Access) ([]orders.TimelineEntry, error)
+	// ReturnBy is until when goods of the order may be given back; zero for none.
+	ReturnBy(order *orders.Order) time.Time
+	// RequestReturn asks to give goods back; with the same key again it asks nothing more.
+	RequestReturn(ctx context.Context, id orders.ID, access orders.Access, req orders.ReturnRequest) (*orders.Order, error)
+	CancelReturn(ctx context.Context, id orders.ID, returnID string, access orders.Access) (*orders.Order, error)
+	// PayOrder pays an order that waits for its money. It fails as Complete does.
+	PayOrder(ctx context.Context, req orders.PayRequest) (*orders.Placed, error)
+	// DocumentPDF is an invoice or a credit note; "invoice" is the order's invoice.
+	DocumentPDF(ctx context.Context, id orders.ID, access orders.Access, documentID string) (*orders.PDF, error)
 	// ConfirmTestPayment is what the bank's page of the test gateway does.
 	ConfirmTestPayment(ctx context.Context, paymentID string, access orders.Access, approve bool) (*orders.Order, error)
 	// PaymentMethods are the ways to pay that are set up, in the order to offer them.

@@ -232,6 +232,8 @@ var notices = map[string]string{
 	"email-confirmed":  "Thank you. Your e-mail address is confirmed.",
 	"email-changed":    "Your e-mail address is changed. Sign in with the new one.",
 	"order-cancelled":  "Your order is cancelled.",
+	"return-requested": "We have got it. You hear from us by mail.",
+	"return-cancelled": "Good. You keep it.",
 	"reset-sent":       "If there is an account with that address, a mail with a link is on its way.",
 	"password-changed": "Your password is changed. Sign in with the new one.",
 }

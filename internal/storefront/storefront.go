@@ -166,6 +166,10 @@ func (s *Storefront) purchaseRoutes(r chi.Router) {
 	r.Get("/order/return", s.page(s.paymentReturn))
 	r.Get("/order/{id}", s.page(s.order))
 	r.Post("/order/{id}/cancel", s.page(s.cancelOrder))
+	r.Post("/order/{id}/pay", s.page(s.payOrder))
+	r.Post("/order/{id}/returns", s.page(s.requestReturn))
+	r.Post("/order/{id}/returns/{return}/cancel", s.page(s.cancelReturn))
+	r.Get("/order/{id}/documents/{document}", s.page(s.document))
 }
 
 func (s *Storefront) accountRoutes(r chi.Router) {

@@ -81,6 +81,7 @@ func (o *Orders) newOrder(c *cart) *order {
 	out := &order{secret: "os_" + crypto.RandomToken(24), Order: orders.Order{
 		ID: orders.ID(id.New("ord")), Number: o.number, CartID: c.ID, CartVersion: c.Version, CustomerID: c.CustomerID, Status: orders.PendingPayment, Currency: c.Currency,
 		Totals: c.Totals, Contact: *c.Contact, Method: *c.Method, Promotions: c.Promotions, PlacedAt: o.now(), Version: 1,
+		Refunded: zero(c.Currency), Credited: zero(c.Currency), ShippingRefunded: zero(c.Currency),
 	}}
 	for i, l := range c.Lines {
 		tax := zero(c.Currency)
