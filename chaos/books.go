@@ -17,6 +17,9 @@ const (
 	alive = `('paid', 'partially_fulfilled', 'fulfilled', 'completed')`
 )
 
+// aliveStates are the same for who compares in Go.
+var aliveStates = []string{"paid", "partially_fulfilled", "fulfilled", "completed"}
+
 // bookChecks hold once everything is quiet.
 var bookChecks = []bookCheck{
 	{"I1", "payments", allPayments, doubleChargeSQL},
@@ -143,6 +146,10 @@ from orders.orders as o
 where o.status is distinct from (
     select h.to_status from orders.order_history as h where h.order_id = o.id order by h.version desc limit 1
 )`},
+	{"I14", "webhooks", `select count(*) from payments.webhooks`, `
+select format('webhook %s of %s (%s) is %s: %s', id, provider, type, status, reason)
+from payments.webhooks
+where status in ('received', 'quarantined')`},
 	{"I26", "dead letters", `select count(*) from platform.dead_letters`, `
 select format('%s gave up on %s %s after %s attempts: %s', consumer, type, event_id, attempts, left(error, 200))
 from platform.dead_letters`},

@@ -45,6 +45,7 @@ type plan struct {
 	second  string // method after a decline; empty to give up
 	action  string // what happens on the bank's page: approve, refuse, leave
 	cancels bool   // cancels the paid order
+	returns bool   // comes back from the gateway's page; else only the webhook tells the shop
 	browses bool
 	lines   []line
 }
@@ -61,10 +62,11 @@ func draw(seed, n uint64, goods []article) plan {
 	if rng.IntN(4) == 0 {
 		p.account = rng.IntN(accounts)
 	}
-	p.method = pick(rng, map[string]int{"test_ok": 66, "test_declined": 9, "test_requires_action": 12, "test_timeout": 10, "manual": 3})
+	p.method = pick(rng, methods)
 	if rng.IntN(2) == 0 {
-		p.second = "test_ok"
+		p.second = pick(rng, secondMethods)
 	}
+	p.returns = rng.IntN(2) == 0
 	p.action = pick(rng, map[string]int{"approve": 60, "refuse": 20, "leave": 20})
 	p.cancels, p.browses = rng.IntN(20) == 0, rng.IntN(3) == 0
 	for range 1 + rng.IntN(4) {
@@ -73,6 +75,24 @@ func draw(seed, n uint64, goods []article) plan {
 		p.lines = append(p.lines, line{of[rng.IntN(len(of))].sku, 1 + rng.IntN(3)})
 	}
 	return p
+}
+
+// The ways to pay, by how many take them: "provider method", where the provider may be left out for the test gateway.
+var (
+	methods = map[string]int{
+		"stripe pm_card_visa": 28, "stripe pm_card_chargeDeclined": 4, "stripe pm_card_authenticationRequired": 9, "stripe checkout": 9, "paypal": 14,
+		"test_ok": 20, "test_declined": 3, "test_requires_action": 4, "test_timeout": 6, "manual": 3,
+	}
+	secondMethods = map[string]int{"stripe pm_card_visa": 2, "test_ok": 1}
+)
+
+// providerOf splits a way to pay.
+func providerOf(method string) (provider, rest string) {
+	switch provider, rest, _ = strings.Cut(method, " "); provider {
+	case stripeGateway, payPalGateway, "manual":
+		return provider, rest
+	}
+	return "test", method
 }
 
 // pick draws one of the keys by weight; the order of a map must not matter, hence the sorting.
@@ -235,8 +255,8 @@ type orderJSON struct {
 	ID, Secret, Status string
 	Totals             struct{ Total struct{ Amount int64 } }
 	Payment            struct {
-		ID, Status string
-		NextAction *struct{ URL string } `json:"next_action"`
+		ID, Provider, Status string
+		NextAction           *struct{ URL string } `json:"next_action"`
 	}
 }
 
@@ -310,13 +330,13 @@ func (b *buyer) orderHeader() []string {
 
 // complete pays the cart as the buyer's temper is.
 func (b *buyer) complete(ctx context.Context, method string) answer {
-	provider := "test"
-	if method == "manual" {
-		provider, method = "manual", ""
-	}
+	provider, way := providerOf(method)
 	payment := map[string]string{"provider": provider}
-	if method != "" {
-		payment["method"] = method
+	if way != "" {
+		payment["method"] = way
+	}
+	if provider == stripeGateway || provider == payPalGateway {
+		payment["return_url"] = b.shop.base + "/order/return"
 	}
 	body := map[string]any{"payment": payment}
 	path, key := b.cartPath+"/complete", b.newKey()
@@ -392,6 +412,9 @@ func (b *buyer) confirm(ctx context.Context, o orderJSON) bool {
 	if b.action == "leave" || o.Payment.NextAction == nil {
 		return false
 	}
+	if o.Payment.Provider == stripeGateway || o.Payment.Provider == payPalGateway {
+		return b.confirmAtGateway(ctx, o)
+	}
 	form := url.Values{"order": {o.ID}, "answer": {b.action}}
 	page := strings.TrimPrefix(o.Payment.NextAction.URL, b.shop.base)
 	for n := range insistTries {
@@ -406,6 +429,25 @@ func (b *buyer) confirm(ctx context.Context, o orderJSON) bool {
 		if !a.lost() || !b.rest(ctx, n) {
 			break
 		}
+	}
+	return b.action == "approve"
+}
+
+// confirmAtGateway plays the shopper on a page of Stripe, of a bank behind it, or of PayPal.
+func (b *buyer) confirmAtGateway(ctx context.Context, o orderJSON) bool {
+	choice := map[string]string{"approve": "approve", "refuse": "decline"}[b.action]
+	if choice == "decline" && o.Payment.Provider == payPalGateway {
+		choice = "cancel"
+	}
+	said, err := b.crowd.bank.answers(ctx, o.Payment.NextAction.URL, choice)
+	if err != nil {
+		said = err.Error()
+	}
+	b.p.Then = append(b.p.Then, choice+" at "+o.Payment.Provider+": "+said)
+	if b.returns {
+		path := storeAPI + "/orders/" + o.ID + "/payment/refresh"
+		a := b.shop.do(ctx, looking, answerPatience, http.MethodPost, path, nil, b.orderHeader()...)
+		b.p.Then = append(b.p.Then, "comes back: "+a.String())
 	}
 	return b.action == "approve"
 }

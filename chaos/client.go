@@ -43,6 +43,8 @@ type exchangeRecord struct {
 	status int    // 0 without an answer
 	broken string // how an answer breaks the rules every answer follows; empty for most
 	failed bool   // no answer, or one of the balancer's own
+	// noGateway says that the shop could not reach a gateway, and told so as it promises.
+	noGateway bool
 }
 
 // served reports whether the shop did its part: an answer that says no is one.
@@ -158,7 +160,7 @@ func (c *caller) send(request *http.Request, kind class) answer {
 	if a.header.Get(fromBalancer) != "" {
 		a.err, e.failed = fmt.Errorf("balancer: %s", a.header.Get(fromBalancer)), true
 	} else if a.err == nil {
-		e.broken = a.breach(strings.HasPrefix(request.URL.Path, "/api/"))
+		e.broken, e.noGateway = a.breach(strings.HasPrefix(request.URL.Path, "/api/")), a.code() == "payment_unavailable"
 	}
 	c.traffic.note(e)
 	return a

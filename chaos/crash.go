@@ -293,6 +293,7 @@ func (w *sweep) judge(ctx context.Context, r *crashReport, o options, j *journal
 	b.say("I10", fmt.Sprintf("quiet %s after the last crash", took.Round(100*time.Millisecond)), left...)
 	for _, check := range []func() error{
 		func() error { return s.checkBooks(ctx, b) },
+		func() error { return s.checkBank(ctx, b) },
 		func() error { return s.checkJournal(ctx, b, j) },
 		func() error { return s.checkAudit(ctx, b) },
 		func() error { return s.checkMails(ctx, b) },

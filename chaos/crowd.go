@@ -36,6 +36,7 @@ type crowd struct {
 	shop     *caller
 	journal  *journal
 	merchant *merchant
+	bank     *bank
 
 	mu      sync.Mutex
 	bearers [accounts]struct {
@@ -52,7 +53,7 @@ func newCrowd(seed uint64, rate float64, s *stand, j *journal, t *traffic) *crow
 	shop := newCaller(s.balancer.url, t)
 	return &crowd{
 		seed: seed, rate: rate, canary: fmt.Sprintf("Kanarienvogel%x", seed), goods: s.goods, shop: shop, journal: j,
-		merchant: newMerchant(shop, s.apiKey, j), slots: make(chan struct{}, crowdLimit),
+		merchant: newMerchant(shop, s.apiKey, j), bank: s.bank, slots: make(chan struct{}, crowdLimit),
 	}
 }
 

@@ -43,7 +43,7 @@ func ways(services ...string) []string {
 
 // kindsFor are all kinds of faults that can happen on the stand.
 func kindsFor(s *stand) []kind {
-	networked := []string{postgres, redisServer, rabbitMQ, smtpServer}
+	networked := []string{postgres, redisServer, rabbitMQ, smtpServer, stripeGateway, payPalGateway}
 	if s.elastic != "" {
 		networked = append(networked, elasticsearch)
 	}
@@ -68,6 +68,7 @@ func kindsFor(s *stand) []kind {
 		{name: "network cut", targets: ways(networked...), lasts: true, touches: []string{"network"}, inject: onWires(func(w *wire) error { w.cut(); return nil })},
 		{name: "mail server refuses", lasts: true, touches: []string{smtpServer}, inject: refuseMail},
 	}
+	kinds = append(kinds, gatewayKinds()...)
 	if s.elastic != "" {
 		kinds = append(kinds,
 			kind{name: "elasticsearch away", targets: []string{"both replicas to " + elasticsearch}, lasts: true, touches: []string{"network"},

@@ -27,6 +27,7 @@ from (
     union all select 'orders that wait for money', count(*) from orders.orders where status = 'pending_payment'
     union all select 'payments without an outcome', count(*) from payments.payments where status in ('sending', 'unknown')
     union all select 'refunds without an answer', count(*) from payments.refunds where status <> 'succeeded'
+    union all select 'webhooks to work on', count(*) from payments.webhooks where status = 'received'
     union all select 'reservations that are held', count(*) from inventory.reservations where state = 'held'
     union all select 'mails to send', count(*) from jobs.river_job where kind = 'mail.send' and state in ('available', 'running', 'retryable', 'scheduled', 'pending')
     union all select 'products to index', count(*) from catalog.products where indexed_version < card_version or card is null
@@ -44,6 +45,9 @@ func (s *stand) awaitQuiet(ctx context.Context) (left []string, took time.Durati
 		left, err = s.texts(ctx, waitingSQL)
 		if err != nil && ctx.Err() == nil {
 			return nil, 0, fmt.Errorf("look at what waits: %w", err)
+		}
+		if n := s.bank.pending(); n > 0 {
+			left = append(left, fmt.Sprintf("%d webhooks under way", n))
 		}
 		_, messages := s.audit.counts()
 		if len(left) == 0 && messages == heard {

@@ -82,6 +82,7 @@ func (r *report) check(ctx context.Context, o options, st *storm, w *watch, c *c
 	w.tell(b)
 	for _, check := range []func() error{
 		func() error { return s.checkBooks(ctx, b) },
+		func() error { return s.checkBank(ctx, b) },
 		func() error { return s.checkJournal(ctx, b, j) },
 		func() error { return s.checkAudit(ctx, b) },
 		func() error { return s.checkMails(ctx, b) },

@@ -44,6 +44,7 @@ var timers = []string{
 // from outside.
 type stand struct {
 	dir      string
+	seed     uint64
 	binary   string
 	master   string // SHOPD_MASTER_KEY
 	postgres *rig.Postgres
@@ -54,6 +55,7 @@ type stand struct {
 	balancer *balancer
 	replicas []*replica
 	mailbox  *mailbox
+	bank     *bank
 	audit    *audit
 	db       *pgxpool.Pool // superuser, not through a wire
 	apiKey   string        // opens everything of the merchant's
@@ -64,7 +66,7 @@ type stand struct {
 
 // openStand starts it all. The binary is built from the tree unless it is given.
 func openStand(ctx context.Context, o options, say func(string)) (_ *stand, err error) {
-	s := &stand{network: newNetwork()}
+	s := &stand{network: newNetwork(), seed: o.seed}
 	if s.dir, err = makeStateDir(o.state); err != nil {
 		return nil, err
 	}
@@ -157,6 +159,10 @@ func (s *stand) openServices(ctx context.Context) (err error) {
 		return err
 	}
 	s.later(s.mailbox.close)
+	if s.bank, err = newBank(s.seed); err != nil {
+		return err
+	}
+	s.later(s.bank.close)
 	admin, err := pgx.Connect(ctx, s.postgres.URL("postgres"))
 	if err != nil {
 		return err
@@ -197,7 +203,7 @@ func elasticAt(ctx context.Context, address string) (string, error) {
 func (s *stand) directly() map[string]string {
 	return map[string]string{
 		postgres: s.postgres.Addr, redisServer: s.redis.Addr, rabbitMQ: s.rabbit.Addr, smtpServer: s.mailbox.addr,
-		elasticsearch: strings.TrimPrefix(s.elastic, "http://"),
+		elasticsearch: strings.TrimPrefix(s.elastic, "http://"), stripeGateway: s.bank.addr(stripeGateway), payPalGateway: s.bank.addr(payPalGateway),
 	}
 }
 
@@ -210,7 +216,7 @@ func (s *stand) environ(at map[string]string, settings ...string) []string {
 		"SHOPD_RATE_LIMIT_PER_MINUTE=1000000000", "SHOPD_REPLICAS=2", "SHOPD_BCRYPT_COST=4", "SHOPD_LOG_FORMAT=json",
 		"SHOPD_MAIL_FROM=shop@shop.example", "SHOPD_TRUSTED_PROXIES=127.0.0.1/32",
 	)
-	environ = append(environ, timers...)
+	environ = append(append(environ, timers...), s.bank.settings(at)...)
 	if s.elastic != "" {
 		environ = append(environ, "SHOPD_ELASTICSEARCH_URL=http://"+at[elasticsearch], "SHOPD_SEARCH_INDEX="+s.index())
 	}
@@ -264,6 +270,7 @@ func (s *stand) openReplicas(ctx context.Context, count int) (err error) {
 		return err
 	}
 	s.later(s.balancer.close)
+	s.bank.tellsTo(s.balancer.url)
 	s.later(func() error { s.network.close(); return nil })
 	if count == 1 {
 		if s.cutter, err = newCutter(ctx, s.postgres.Addr); err != nil {

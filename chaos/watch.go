@@ -131,6 +131,7 @@ from orders.orders
 where status = 'pending_payment' and pay_by < now()`
 
 func (w *watch) books(ctx context.Context) error {
+	w.note("I1", w.s.bank.twice())
 	for promise, sql := range map[string]string{"I1": doubleChargeSQL, "I4": oversoldSQL} {
 		found, err := w.s.texts(ctx, sql)
 		if err != nil {

@@ -58,7 +58,7 @@ func (s *storm) shares(t *traffic) []share {
 		if w.To.Sub(w.From) < time.Second {
 			to = w.From.Add(2 * time.Second) // it was over at once; what follows from it is not
 		}
-		sh.requests = append(sh.requests, t.between(w.From, to)...)
+		sh.requests = append(sh.requests, slices.DeleteFunc(t.between(w.From, to), s.keptOut)...)
 	}
 	slices.Sort(order)
 	list := make([]share, 0, len(order))
@@ -171,7 +171,7 @@ func (s *storm) checkRestarts(b *book, t *traffic) {
 		}
 		for _, e := range t.between(w.From, w.To) {
 			n++
-			if e.failed || e.status >= 500 {
+			if (e.failed || e.status >= 500) && !s.keptOut(e) {
 				wrong = append(wrong, fmt.Sprintf("%s answered %d at %s, %s after SIGTERM of %s", e.class, e.status, e.begin.Format(time.TimeOnly),
 					e.begin.Sub(w.From).Round(time.Millisecond), w.Target))
 			}

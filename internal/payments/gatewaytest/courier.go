@@ -50,6 +50,7 @@ type Courier struct {
 	how    Delivering
 	events map[string]*Event
 	order  []string
+	under  int // deliveries under way
 	wg     sync.WaitGroup
 	ctx    context.Context
 	stop   context.CancelFunc
@@ -89,6 +90,13 @@ func (c *Courier) How() Delivering {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.how
+}
+
+// Pending is how many deliveries are under way: not answered with 2xx yet, and not given up.
+func (c *Courier) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.under
 }
 
 // Events are all that were told, the oldest first.
@@ -131,7 +139,13 @@ func (c *Courier) Tell(e Event) {
 		if c.how.Delay > 0 {
 			pause = time.Duration(rand.Int64N(int64(c.how.Delay))) //nolint:gosec // chance, not a secret
 		}
-		c.wg.Go(func() { c.bring(e.ID, e.Body, pause) })
+		c.under++
+		c.wg.Go(func() {
+			c.bring(e.ID, e.Body, pause)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.under--
+		})
 	}
 }
 
