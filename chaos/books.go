@@ -137,7 +137,7 @@ from (
 where (coalesce(came, ''), to_status) not in (
     ('', 'pending_payment'), ('pending_payment', 'paid'), ('pending_payment', 'cancelled'), ('paid', 'partially_fulfilled'), ('paid', 'fulfilled'),
     ('paid', 'cancelled'), ('partially_fulfilled', 'partially_fulfilled'), ('partially_fulfilled', 'fulfilled'), ('fulfilled', 'completed')
-) or version <> coalesce(before, 0) + 1`},
+) or version <= coalesce(before, 0)`},
 	{"I13", "orders", allOrders, `
 select format('order %s is %s and its history ends with %s', o.id, o.status, (
     select h.to_status from orders.order_history as h where h.order_id = o.id order by h.version desc limit 1
