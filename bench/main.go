@@ -30,6 +30,9 @@ type options struct {
 	json        bool
 	shopd       string
 	keepAlive   bool
+	relevance   string   // folder of a data set: only how well the engine finds is measured
+	half        int      // of its queries; 0 for all
+	run         string   // file for the answers
 	settings    []string // NAME=value, further ones of shopd
 }
 
@@ -53,6 +56,15 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if o.relevance != "" {
+		err := printFinding(ctx, o)
+		stop()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	report, err := run(ctx, o, func(text string) { fmt.Fprintln(os.Stderr, "  "+text) })
 	stop()
 	if report != nil {
@@ -62,6 +74,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+func printFinding(ctx context.Context, o options) error {
+	found, err := measureFinding(ctx, o, func(text string) { fmt.Fprintln(os.Stderr, "  "+text) })
+	if err != nil {
+		return err
+	}
+	return found.print(os.Stdout, o.json)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -80,12 +100,18 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		o.settings = append(o.settings, text)
 		return nil
 	})
+	flags.StringVar(&o.relevance, "relevance", "", "measure only how well -engine finds, on the data set in this `FOLDER` (products.jsonl.gz, dev.jsonl.gz)")
+	flags.IntVar(&o.half, "half", 0, "with -relevance: ask only the first (1) or the second (2) half of the queries")
+	flags.StringVar(&o.run, "run", "", "with -relevance: write the answers to this `FILE`, one query a line")
 	flags.BoolVar(&o.keepAlive, "hold", false, "after measuring, leave everything running until interrupted, to look at it")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 || o.duration < 100*time.Millisecond || o.rounds < 1 {
 		return o, errors.New("no arguments are taken, -duration is at least 100ms and -rounds at least 1")
+	}
+	if o.half < 0 || o.half > 2 {
+		return o, errors.New("-half is 1 or 2, or 0 for all")
 	}
 	if o.engine != engineElasticsearch && o.engine != engineEmbedded {
 		return o, fmt.Errorf("-engine is %s or %s", engineElasticsearch, engineEmbedded)

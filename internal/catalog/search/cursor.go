@@ -27,6 +27,8 @@ type cursor struct {
 	Position Position `json:"p"`
 	Text     string   `json:"x,omitempty"` // the corrected text, empty when it was searched as typed
 	Dropped  []string `json:"d,omitempty"`
+	Near     bool     `json:"a,omitempty"`
+	Matching int      `json:"m,omitempty"`
 	Total    int      `json:"n"`
 	Exact    bool     `json:"e,omitempty"`
 }
@@ -44,7 +46,7 @@ func (c *cursor) encode() (string, error) {
 // decodeCursor reads a cursor given out for q.
 func decodeCursor(q *Query) (*cursor, error) {
 	c, err := parseCursor(q.After)
-	if err != nil || c.Query != q.fingerprint() || !c.Position.fits(q.Sort) || c.Total < 0 {
+	if err != nil || c.Query != q.fingerprint() || !c.Position.fits(q.Sort) || c.Total < 0 || c.Matching < 0 {
 		return nil, invalid("after", "This is not a cursor of this search. Begin without one.")
 	}
 	return c, nil

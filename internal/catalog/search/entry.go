@@ -11,14 +11,12 @@ import (
 	"shopd/internal/platform/errs"
 )
 
-// The fields of an index, the same in every engine. Text fields hold terms to be scored, the others exact values.
+// The fields of an index, the same in every engine. FieldTerms is scored, the others hold exact values.
 const (
-	FieldTitle       = "title"        // text: terms of the title
-	FieldLabel       = "label"        // text: terms of brand, categories and collections
-	FieldAttributes  = "attributes"   // text: terms of attribute names and values
-	FieldText        = "text"         // text: all terms, each once
-	FieldPrefixes    = "prefixes"     // beginnings of the words of title and label
-	FieldVocabulary  = "vocabulary"   // the words of title, label and attributes as they are written
+	FieldTerms       = "terms"        // text: every term, as often as it weighs
+	FieldNames       = "names"        // beginnings of the words of title, brand, categories and collections
+	FieldVocabulary  = "vocabulary"   // the words of title, label and attributes as they are written, and kinds of them
+	FieldRuns        = "runs"         // the title from each of its words on, without separators
 	FieldCodes       = "codes"        // SKUs and GTINs without separators
 	FieldFacets      = "facets"       // name and value, see FacetTerm
 	FieldCategories  = "categories"   // id and name of a category, see FacetTerm
@@ -35,23 +33,15 @@ const (
 	FieldPayload     = "payload"      // stored only
 )
 
-// TextFields are the fields with scored terms.
-var TextFields = []string{FieldTitle, FieldLabel, FieldAttributes, FieldText}
-
-// maxPrefix is the length, in letters, of the longest beginning that is indexed; longer ones are cut when asked for.
-const maxPrefix = 12
-
 // Entry is a document after the analysis: what engines store.
 type Entry struct {
 	ID          string
 	Version     int64
 	Live        bool // false for deleted and inactive documents, of which only the version is kept
-	Title       []string
-	Label       []string
-	Attributes  []string
-	Text        []string
-	Prefixes    []string
+	Terms       []Term
+	Names       []string // words of title, brand, categories and collections: what is completed while typing
 	Vocabulary  []string
+	Runs        []string
 	Codes       []string
 	Facets      []string
 	Categories  []string
@@ -65,6 +55,12 @@ type Entry struct {
 	Payload     string
 }
 
+// Term is a term of a document with how much it says about it, from 1 to MaxWeight.
+type Term struct {
+	Text   string
+	Weight uint8
+}
+
 // Tombstone is the entry that remembers the version of a deleted document.
 func Tombstone(r Ref) Entry { return Entry{ID: r.ProductID, Version: r.Version} }
 
@@ -76,31 +72,14 @@ func NewEntry(d *Document) (Entry, error) {
 	if d.Status != StatusActive {
 		return Tombstone(Ref{d.ProductID, d.Version}), nil
 	}
-	a := analyser{}
-	e := Entry{
+	a := newAnalyser(d)
+	return Entry{
 		ID: d.ProductID, Version: d.Version, Live: true,
-		Title:       a.terms(d.Title, named),
-		Label:       a.labels(d),
-		Attributes:  a.attributes(d.Attributes),
-		CategoryIDs: slices.Clone(d.CategoryIDs),
-		Price:       d.Price,
-		InStock:     d.InStock,
-		Popularity:  d.Popularity,
-		Quality:     quality(d),
-		CreatedAt:   d.CreatedAt.UnixMilli(),
-		SortTitle:   sortTitle(d.Title),
-		Payload:     string(d.Payload),
-	}
-	for _, code := range slices.Concat(d.SKUs, d.GTINs) {
-		a.terms(code, plain)
-		if c := compact(code); c != "" {
-			e.Codes = append(e.Codes, c)
-		}
-	}
-	a.terms(cut(d.Description, maxDescriptionBytes), plain)
-	e.Text, e.Prefixes, e.Vocabulary = a.all.values, a.prefixes.values, a.vocabulary.values
-	e.Facets, e.Categories = facetTerms(d), categoryTerms(d)
-	return e, nil
+		Terms: a.terms(), Names: a.names.values, Vocabulary: a.vocabulary.values, Runs: a.runs.values, Codes: a.codes.values,
+		Facets: facetTerms(d), Categories: categoryTerms(d), CategoryIDs: slices.Clone(d.CategoryIDs),
+		Price: d.Price, InStock: d.InStock, Popularity: d.Popularity, Quality: quality(d),
+		CreatedAt: d.CreatedAt.UnixMilli(), SortTitle: sortTitle(d.Title), Payload: string(d.Payload),
+	}, nil
 }
 
 // NewEntries analyses documents, and returns those apart that no index can hold.
@@ -157,103 +136,6 @@ func cut(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "")
-}
-
-// analyser collects the terms of one document.
-type analyser struct {
-	all        set
-	prefixes   set
-	vocabulary set
-}
-
-// role says how much is made of the words of a text.
-type role uint8
-
-const (
-	plain     role = iota // found
-	described             // found, and part of the vocabulary
-	named                 // found, part of the vocabulary, and completed while typing
-)
-
-// terms returns the terms of text in their order, with repetitions.
-func (a *analyser) terms(text string, as role) []string {
-	tokens := tokenise(normalise(text), math.MaxInt)
-	terms := make([]string, 0, len(tokens)+len(tokens)/2)
-	for i := range tokens {
-		t := &tokens[i]
-		terms = append(terms, stem(t.whole))
-		for _, p := range t.parts {
-			terms = append(terms, stem(p))
-		}
-		if as >= described {
-			a.learn(t)
-		}
-		if as == named {
-			a.complete(t)
-		}
-	}
-	for _, t := range terms {
-		a.all.add(t)
-	}
-	return terms
-}
-
-// learn puts the words of a token into the vocabulary; stop words, numbers and codes are no help in spelling.
-func (a *analyser) learn(t *token) {
-	if t.kind == word {
-		a.addWord(t.whole)
-	}
-	for _, p := range t.parts {
-		if kindOf(p) == word {
-			a.addWord(p)
-		}
-	}
-}
-
-func (a *analyser) addWord(w string) {
-	if len(w) > 1 && !isStopWord(w) {
-		a.vocabulary.add(w)
-	}
-}
-
-// complete indexes the beginnings of a token.
-func (a *analyser) complete(t *token) {
-	a.addPrefixes(t.whole)
-	for _, p := range t.parts {
-		a.addPrefixes(p)
-	}
-}
-
-func (a *analyser) addPrefixes(w string) {
-	letters := 0
-	for i := range w {
-		if i > 0 {
-			a.prefixes.add(w[:i])
-		}
-		if letters++; letters > maxPrefix {
-			return
-		}
-	}
-	a.prefixes.add(w)
-}
-
-func (a *analyser) labels(d *Document) []string {
-	terms := a.terms(d.Brand, named)
-	for _, name := range slices.Concat(d.CategoryNames, d.Collections) {
-		terms = append(terms, a.terms(name, named)...)
-	}
-	return terms
-}
-
-func (a *analyser) attributes(attributes map[string][]string) []string {
-	var terms []string
-	for name, values := range attributes {
-		terms = append(terms, a.terms(name, described)...)
-		for _, v := range values {
-			terms = append(terms, a.terms(v, described)...)
-		}
-	}
-	return terms
 }
 
 // separator stands between the two halves of a facet term and in no name.

@@ -132,6 +132,8 @@ type Query struct {
 	InStockOnly bool
 	Sort        Sort
 	Limit       int
+	// Synonyms are the shop's own, besides those of the language; nil for none.
+	Synonyms *Synonyms
 	// After is the Next of an earlier Result of the same query (Limit may differ).
 	After string
 }
@@ -149,6 +151,8 @@ type Result struct {
 	// Total is the number of hits; at least so many when TotalIsExact is false.
 	Total        int
 	TotalIsExact bool
+	// Matching is how many of them meet all words of the text. The others, which follow when those are few, miss one.
+	Matching int
 	// Next is the cursor of the following page; empty on the last one.
 	Next string
 	// CorrectedQuery is the text that was searched in place of Query.Text, when nothing matched that.

@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -94,9 +95,14 @@ func (q *Query) request(p *Plan) *Request {
 	return &Request{Plan: p, Filter: q.filter(), Sort: q.Sort, Limit: q.Limit + oneMore, Facets: q.After == ""}
 }
 
+// few is how many products that meet all words are too few: others follow that miss one.
+const few = DefaultLimit
+
 // answer is a page with how the text was understood to get it.
 type answer struct {
 	page      *Page
+	matching  int // of the hits, those that meet all words
+	near      bool
 	corrected string
 	dropped   []string
 }
@@ -104,7 +110,10 @@ type answer struct {
 // listed answers a query without a text.
 func (s Searcher) listed(ctx context.Context, q *Query) (*answer, error) {
 	page, err := s.Backend.Execute(ctx, q.request(&Plan{}))
-	return &answer{page: page}, err
+	if err != nil {
+		return nil, err
+	}
+	return &answer{page: page, matching: page.Total}, nil
 }
 
 // continued answers with a following page.
@@ -119,13 +128,16 @@ func (s Searcher) continued(ctx context.Context, q *Query) (*answer, error) {
 	}
 	plan := &Plan{}
 	if strings.TrimSpace(typed) != "" {
-		v := s.Backend.Vocabulary()
-		required, optional := part(queryWords(typed, v), c.Dropped)
+		u := understanding{s.Backend.Vocabulary(), q.Synonyms}
+		required, optional := part(queryWords(typed, u.vocabulary), c.Dropped)
 		if len(required) == 0 {
 			return nil, invalid("after", "This is not a cursor of this search. Begin without one.")
 		}
-		if plan, err = newPlan(required, optional, v); err != nil {
+		if plan, err = u.plan(required, optional); err != nil {
 			return nil, err
+		}
+		if c.Near {
+			u.near(plan, required)
 		}
 	}
 	r := q.request(plan)
@@ -135,7 +147,7 @@ func (s Searcher) continued(ctx context.Context, q *Query) (*answer, error) {
 		return nil, err
 	}
 	page.Total, page.Exact = c.Total, c.Exact
-	return &answer{page: page, corrected: c.Text, dropped: c.Dropped}, nil
+	return &answer{page: page, matching: c.Matching, near: c.Near, corrected: c.Text, dropped: c.Dropped}, nil
 }
 
 // part divides words into those that stay and those that were dropped.
@@ -152,87 +164,88 @@ func part(words []queryWord, dropped []string) (required, optional []queryWord) 
 
 // answered finds the first page for a text: as typed, then corrected, then with fewer words.
 func (s Searcher) answered(ctx context.Context, q *Query) (*answer, error) {
-	v := s.Backend.Vocabulary()
-	words := queryWords(q.Text, v)
+	u := understanding{s.Backend.Vocabulary(), q.Synonyms}
+	words := queryWords(q.Text, u.vocabulary)
 	if len(words) == 0 {
 		return &answer{page: &Page{Exact: true}}, nil
 	}
-	t := &trial{searcher: s, query: q, vocabulary: v}
+	t := &trial{backend: s.Backend, query: q, understanding: u}
 	if done, err := t.try(ctx, words, nil, false); done || err != nil {
-		return t.answer(), err
+		return &t.answer, err
 	}
-	better, err := corrections(words, v)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range better {
-		if done, err := t.try(ctx, c, nil, true); done || err != nil {
-			return t.answer(), err
+	corrected := false
+	for _, look := range []func(*Vocabulary, *queryWord) ([]candidate, error){misspelled, guessed} {
+		better, err := t.corrections(ctx, words, look)
+		if err != nil {
+			return nil, err
 		}
-	}
-	if len(better) > 0 {
-		words = better[0]
+		for _, c := range better {
+			if done, err := t.try(ctx, c.words, nil, true); done || err != nil {
+				return &t.answer, err
+			}
+		}
+		if len(better) > 0 && !corrected {
+			words, corrected = better[0].words, true
+		}
 	}
 	for _, gone := range droppings(words) {
 		required, optional := letGo(words, gone)
-		if done, err := t.try(ctx, required, optional, len(better) > 0); done || err != nil {
-			return t.answer(), err
+		if done, err := t.try(ctx, required, optional, corrected); done || err != nil {
+			return &t.answer, err
 		}
 	}
-	return &answer{page: t.page}, nil
+	return &t.answer, nil
 }
 
 // trial tries readings of a text until one matches something.
 type trial struct {
-	searcher   Searcher
-	query      *Query
-	vocabulary *Vocabulary
-
-	page      *Page
-	corrected string
-	dropped   []string
-}
-
-func (t *trial) answer() *answer {
-	return &answer{page: t.page, corrected: t.corrected, dropped: t.dropped}
+	backend Backend
+	query   *Query
+	understanding
+	answer answer
 }
 
 // try executes the query with these words. It is done when they match something in the catalogue, whatever the
 // filters then leave of it: that a filter excludes everything is no reason to search for something else.
 func (t *trial) try(ctx context.Context, required, optional []queryWord, corrected bool) (bool, error) {
-	plan, err := newPlan(required, optional, t.vocabulary)
+	plan, err := t.plan(required, optional)
 	if err != nil {
 		return false, err
 	}
 	r := t.query.request(plan)
-	page, err := t.searcher.Backend.Execute(ctx, r)
+	page, err := t.backend.Execute(ctx, r)
 	if err != nil {
 		return false, err
 	}
-	matches := page.Total > 0
-	if !matches && !r.Filter.Empty() {
-		anything, err := t.searcher.Backend.Execute(ctx, &Request{Plan: r.Plan, Sort: SortRelevance})
+	total := page.Total
+	if total < few && !r.Filter.Empty() {
+		anything, err := t.backend.Execute(ctx, &Request{Plan: plan, Sort: SortRelevance})
 		if err != nil {
 			return false, err
 		}
-		matches = anything.Total > 0
+		total = anything.Total
 	}
-	if t.page == nil || matches {
-		t.page = page
+	if total == 0 {
+		if t.answer.page == nil {
+			t.answer.page = page
+		}
+		return false, nil
 	}
-	if matches {
-		t.understood(required, optional, corrected)
+	t.answer = answer{page: page, matching: page.Total}
+	if total < few && len(required) > 1 {
+		t.near(plan, required)
+		if t.answer.page, err = t.backend.Execute(ctx, r); err != nil {
+			return false, err
+		}
+		t.answer.near = true
 	}
-	return matches, nil
-}
-
-func (t *trial) understood(required, optional []queryWord, corrected bool) {
 	if corrected {
-		t.corrected = text(inOrder(required, optional))
+		t.answer.corrected = text(inOrder(required, optional))
 	}
 	for i := range optional {
-		t.dropped = append(t.dropped, optional[i].surface)
+		t.answer.dropped = append(t.answer.dropped, optional[i].surface)
 	}
+	return true, nil
 }
 
 // inOrder puts words back into the order in which they were typed.
@@ -245,49 +258,104 @@ func inOrder(required, optional []queryWord) []queryWord {
 // maxCorrections is how many corrections of a text are tried.
 const maxCorrections = 3
 
-// corrections are the texts that may have been meant, best first: every unknown word is replaced by its best
-// candidate; when there is a single one, its other candidates follow.
-func corrections(words []queryWord, v *Vocabulary) ([][]queryWord, error) {
-	candidates := make(map[int][]string)
+// correction is a text that may have been meant.
+type correction struct {
+	words  []queryWord
+	weight float64
+}
+
+// A word that only so few products have is taken for a mistake, when nothing has all the words, if one that is near is
+// so many times as frequent.
+const (
+	rare     = 3
+	frequent = 20
+)
+
+// misspelled are the words that may have been meant by one that the catalogue does not know, or hardly.
+func misspelled(v *Vocabulary, w *queryWord) ([]candidate, error) {
+	if w.frequency > rare {
+		return nil, nil
+	}
+	found, err := v.candidates(w.whole, maxCorrections)
+	if w.frequency > 0 {
+		found = slices.DeleteFunc(found, func(c candidate) bool { return c.count < frequent*w.frequency })
+	}
+	return found, err
+}
+
+// guessed are the words that may have been meant by one that is too short to tell. Nothing better is left then.
+func guessed(v *Vocabulary, w *queryWord) ([]candidate, error) {
+	if w.frequency > 0 {
+		return nil, nil
+	}
+	return v.guesses(w.whole, maxCorrections)
+}
+
+// corrections are the texts that may have been meant, best first: every word that has candidates is replaced by its
+// best; when there is a single one, its other candidates follow.
+func (t *trial) corrections(ctx context.Context, words []queryWord, look func(*Vocabulary, *queryWord) ([]candidate, error)) ([]correction, error) {
+	candidates := make(map[int][]candidate)
+	rounds := 1
 	for i := range words {
-		w := &words[i]
-		if w.frequency > 0 || w.kind != word || len(w.parts) > 0 {
+		if words[i].kind != word || len(words[i].parts) > 0 {
 			continue
 		}
-		found, err := v.Correct(w.whole, maxCorrections)
+		found, err := look(t.vocabulary, &words[i])
 		if err != nil {
 			return nil, err
 		}
 		if len(found) > 0 {
-			candidates[i] = found
+			candidates[i], rounds = found, len(found)
 		}
 	}
 	if len(candidates) == 0 {
 		return nil, nil
 	}
-	rounds := 1
-	if len(candidates) == 1 {
-		for _, found := range candidates {
-			rounds = len(found)
-		}
+	if len(candidates) > 1 {
+		rounds = 1
 	}
-	all := make([][]queryWord, rounds)
+	all := make([]correction, rounds)
 	for round := range all {
-		all[round] = replaced(words, candidates, round, v)
+		all[round] = replaced(words, candidates, round, t.vocabulary)
 	}
-	return all, nil
+	return all, t.byContext(ctx, all)
 }
 
 // replaced puts the candidates of one round in the place of the words; a candidate may be two words.
-func replaced(words []queryWord, candidates map[int][]string, round int, v *Vocabulary) []queryWord {
+func replaced(words []queryWord, candidates map[int][]candidate, round int, v *Vocabulary) correction {
+	var c correction
 	surfaces := make([]string, len(words))
 	for i := range words {
 		surfaces[i] = words[i].surface
 		if found, ok := candidates[i]; ok {
-			surfaces[i] = found[min(round, len(found)-1)]
+			chosen := found[min(round, len(found)-1)]
+			surfaces[i] = chosen.word
+			c.weight += chosen.weight
 		}
 	}
-	return queryWords(strings.Join(surfaces, " "), v)
+	c.words = queryWords(strings.Join(surfaces, " "), v)
+	return c
+}
+
+// byContext orders corrections by how many products they match, too: of two words that are near, the one that goes
+// with the others was meant.
+func (t *trial) byContext(ctx context.Context, all []correction) error {
+	if len(all) < 2 || len(all[0].words) < 2 {
+		return nil
+	}
+	for i := range all {
+		plan, err := t.plan(all[i].words, nil)
+		if err != nil {
+			return err
+		}
+		page, err := t.backend.Execute(ctx, &Request{Plan: plan, Sort: SortRelevance})
+		if err != nil {
+			return err
+		}
+		all[i].weight += math.Log1p(float64(page.Total))
+	}
+	slices.SortStableFunc(all, func(a, b correction) int { return cmp.Compare(b.weight, a.weight) })
+	return nil
 }
 
 // maxSingles is how many words are let go of one at a time before several go at once.
@@ -344,7 +412,7 @@ func (a *answer) result(q *Query) (Result, error) {
 	p := a.page
 	hits := p.Hits[:min(len(p.Hits), q.Limit)]
 	r := Result{
-		Items: make([]Hit, len(hits)), Total: p.Total, TotalIsExact: p.Exact, Price: p.Price,
+		Items: make([]Hit, len(hits)), Total: p.Total, TotalIsExact: p.Exact, Matching: min(a.matching, p.Total), Price: p.Price,
 		CorrectedQuery: a.corrected, Dropped: a.dropped,
 	}
 	for i := range hits {
@@ -359,7 +427,7 @@ func (a *answer) result(q *Query) (Result, error) {
 	}
 	c := cursor{
 		Query: q.fingerprint(), Position: hits[len(hits)-1].Position,
-		Text: a.corrected, Dropped: a.dropped, Total: p.Total, Exact: p.Exact,
+		Text: a.corrected, Dropped: a.dropped, Near: a.near, Matching: a.matching, Total: p.Total, Exact: p.Exact,
 	}
 	next, err := c.encode()
 	r.Next = next

@@ -16,6 +16,12 @@ func isStopWord(w string) bool {
 	return ok
 }
 
+// irregular are plurals that no rule makes singular, by the stem of their singular.
+var irregular = map[string]string{
+	"mice": "mous", "feet": "foot", "teeth": "tooth", "men": "man", "women": "woman", "children": "child", "knives": "knife",
+	"shelves": "shelf", "leaves": "leaf", "people": "person",
+}
+
 // stem returns the English stem of a word of plain letters, and everything else as it is.
 func stem(w string) string {
 	if len(w) < 3 {
@@ -25,6 +31,9 @@ func stem(w string) string {
 		if w[i] < 'a' || w[i] > 'z' {
 			return w
 		}
+	}
+	if s, ok := irregular[w]; ok {
+		return s
 	}
 	env := snowballstem.NewEnv(w)
 	english.Stem(env)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 const maxSuggestions = 20
@@ -17,23 +16,24 @@ func (s Searcher) Suggest(ctx context.Context, prefix string, limit int) (Sugges
 	if limit < 1 || limit > maxSuggestions {
 		return Suggestions{}, invalid("limit", "The limit is a number from 1 to 20.")
 	}
-	v := s.Backend.Vocabulary()
-	words := typedWords(prefix, v)
+	u := understanding{vocabulary: s.Backend.Vocabulary()}
+	words := typedWords(prefix, u.vocabulary)
 	if len(words) == 0 {
 		return Suggestions{}, nil
 	}
-	done, err := s.complete(ctx, words, limit)
+	done, err := s.complete(ctx, u, words, limit)
 	if err != nil {
 		return Suggestions{}, Unavailable(err)
 	}
 	if len(done.Hits) == 0 {
-		better, err := corrections(words, v)
+		t := &trial{backend: s.Backend, understanding: u}
+		better, err := t.corrections(ctx, words, misspelled)
 		if err != nil {
 			return Suggestions{}, Unavailable(err)
 		}
 		if len(better) > 0 {
-			words = better[0]
-			if done, err = s.complete(ctx, words, limit); err != nil {
+			words = better[0].words
+			if done, err = s.complete(ctx, u, words, limit); err != nil {
 				return Suggestions{}, Unavailable(err)
 			}
 		}
@@ -58,42 +58,27 @@ func typedWords(prefix string, v *Vocabulary) []queryWord {
 }
 
 // complete finds what has all words but the last, and one that begins with it.
-func (s Searcher) complete(ctx context.Context, words []queryWord, limit int) (*Completed, error) {
-	reading := make(Reading, len(words))
+func (s Searcher) complete(ctx context.Context, u understanding, words []queryWord, limit int) (*Completed, error) {
+	p := &Plan{Clauses: make([]Clause, len(words)), Least: len(words)}
 	last := len(words) - 1
 	for i := range words[:last] {
-		reading[i] = words[i].clause()
+		p.Clauses[i] = u.clause(&words[i], false)
 	}
-	reading[last] = words[last].begun()
-	return s.Backend.Complete(ctx, &Completion{
-		Plan: &Plan{Readings: []Reading{reading}}, Prefix: words[last].whole, Limit: limit,
-	})
+	p.Clauses[last] = words[last].begun()
+	return s.Backend.Complete(ctx, &Completion{Plan: p, Prefix: words[last].whole, Limit: limit})
 }
-
-// scoreBegun is the score of an unfinished word.
-const scoreBegun = 1.0
 
 // begun is met by words that begin like this one.
 func (w *queryWord) begun() Clause {
-	c := Clause{Boost: 1, Alternatives: []Alternative{
-		{Terms: []string{firstLetters(w.whole, maxPrefix)}, Match: Prefix, Score: scoreBegun},
-	}}
+	c := Clause{Alternatives: []Alternative{{Terms: []string{w.whole}, Match: Name, Base: scoreMet}}}
 	if len(w.parts) > 0 {
-		var parts []string
-		for _, p := range w.parts {
-			parts = append(parts, firstLetters(p, maxPrefix))
-		}
-		c.Alternatives = append(c.Alternatives, Alternative{Terms: parts, Match: Prefix, Score: scoreBegun})
+		c.either(Alternative{Terms: w.parts, Match: Name, Base: scoreMet})
 	}
-	c.Alternatives = append(c.Alternatives, codes(w.whole)...)
+	if r := squeeze(w.surface); w.kind != word && r != "" {
+		c.either(Alternative{Terms: []string{r}, Match: Run, Base: scoreMet + scoreRun})
+	}
+	c.either(codes(w.whole)...)
 	return c
-}
-
-func firstLetters(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n])
 }
 
 // queries are the texts that complete the words; of words with the same stem the most frequent one stands.
@@ -104,7 +89,7 @@ func queries(words []queryWord, completions []TermCount, limit int) []string {
 	before := text(words[:len(words)-1])
 	seen := make(map[string]struct{}, len(words)+limit)
 	for i := range words[:len(words)-1] {
-		seen[words[i].terms[0]] = struct{}{}
+		seen[words[i].term] = struct{}{}
 	}
 	var all []string
 	for _, c := range completions {
@@ -140,7 +125,7 @@ func hasWords(name string, words []queryWord) bool {
 			if i == last {
 				return strings.HasPrefix(t.whole, words[i].whole)
 			}
-			return stem(t.whole) == words[i].terms[0]
+			return stem(t.whole) == words[i].term
 		})
 		if !found {
 			return false

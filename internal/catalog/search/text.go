@@ -85,6 +85,7 @@ type token struct {
 	whole   string   // without separators: "wifi", "24mb01"; a size in its canonical unit: "29in"
 	parts   []string // what it consists of, when more than itself: "wi", "fi"
 	kind    tokenKind
+	joined  bool // nothing but a space stands between it and the token before
 }
 
 type tokenKind uint8
@@ -99,8 +100,10 @@ const (
 // tokenise splits normalised text. At most limit tokens are returned.
 func tokenise(s string, limit int) []token {
 	tokens := make([]token, 0, min(limit, len(s)/5+1))
+	before := s // from the end of the last token on
 	for len(s) > 0 && len(tokens) < limit {
 		r, n := utf8.DecodeRuneInString(s)
+		gap := before[:len(before)-len(s)]
 		switch {
 		case isAlnum(r) && !standsAlone(r):
 			end := chunkEnd(s)
@@ -110,7 +113,10 @@ func tokenise(s string, limit int) []token {
 			s = s[n:]
 		default:
 			s = s[n:]
+			continue
 		}
+		tokens[len(tokens)-1].joined = gap == " "
+		before = s
 	}
 	return tokens
 }
@@ -186,6 +192,17 @@ func appendChunk(tokens []token, chunk, rest string) ([]token, string) {
 	}
 	return append(tokens, t), rest
 }
+
+// maxPaired is how long a number may be that belongs to the word before it.
+const maxPaired = 4
+
+// pairs reports whether the number n belongs to the word: "Windows 10", "iPhone 7".
+func (t *token) pairs(n *token) bool {
+	return t.kind == word && n.kind == number && len(n.whole) <= maxPaired
+}
+
+// paired is the term of a word with a number that belongs to it.
+func paired(w, n string) string { return stem(w) + n }
 
 func kindOf(s string) tokenKind {
 	var digits, letters bool

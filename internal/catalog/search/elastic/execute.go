@@ -123,10 +123,8 @@ func (e *Engine) Execute(ctx context.Context, r *search.Request) (*search.Page, 
 // preference names a plan, without the characters that Elasticsearch gives a meaning.
 func preference(p *search.Plan) string {
 	h := fnv.New64a()
-	for _, r := range p.Readings {
-		for _, c := range r {
-			fmt.Fprint(h, c.Alternatives[0].Terms)
-		}
+	for _, c := range p.Clauses {
+		fmt.Fprint(h, c.Alternatives[0].Terms)
 	}
 	return "q" + strconv.FormatUint(h.Sum64(), 36)
 }

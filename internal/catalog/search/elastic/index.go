@@ -3,12 +3,13 @@ package elastic
 import (
 	"encoding/hex"
 	"strings"
+	"unicode/utf8"
 
 	"shopd/internal/catalog/search"
 )
 
 // schema is part of all names: programs with another layout of the fields use another index beside this one.
-const schema = "v1"
+const schema = "v2"
 
 // names are the names under which an engine keeps its indices.
 type names struct{ prefix string }
@@ -30,8 +31,12 @@ func definition(alias string, settings object) object {
 	counted := object{"type": "keyword"}
 	number := func(kind string) object { return object{"type": kind} }
 	properties := object{
-		search.FieldPrefixes:    keyword,
+		search.FieldTerms: object{
+			"type": "text", "analyzer": "standard", "index_options": "freqs", "norms": false, "similarity": similarity,
+		},
+		search.FieldNames:       keyword,
 		search.FieldVocabulary:  counted,
+		search.FieldRuns:        keyword,
 		search.FieldCodes:       keyword,
 		search.FieldFacets:      counted,
 		search.FieldCategories:  counted,
@@ -46,10 +51,6 @@ func definition(alias string, settings object) object {
 		search.FieldLive:        object{"type": "boolean"},
 		search.FieldPayload:     object{"type": "text", "index": false, "norms": false, "store": true},
 	}
-	for _, field := range search.TextFields {
-		// Which documents have a term, and how often, is all that scoring needs.
-		properties[field] = object{"type": "text", "analyzer": "standard", "index_options": "freqs"}
-	}
 	return object{
 		"settings": object{"index": settings},
 		"mappings": object{"dynamic": "strict", "_source": object{"enabled": false}, "properties": properties},
@@ -57,12 +58,18 @@ func definition(alias string, settings object) object {
 	}
 }
 
+// similarity scores idf × weight: a term stands in its field as often as it weighs.
+const similarity = "weights"
+
 // refreshInterval is how long a write may stay unseen.
 const refreshInterval = "200ms"
 
 // settings of an index that is searched.
 func settings() object {
-	return object{"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": refreshInterval}
+	return object{
+		"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": refreshInterval,
+		"similarity": object{similarity: object{"type": "BM25", "k1": search.Saturation, "b": 0}},
+	}
 }
 
 // source is the document that is indexed for an entry. Of one that is not live only the version counts.
@@ -71,12 +78,10 @@ func source(e *search.Entry) object {
 		return object{search.FieldLive: false}
 	}
 	return object{
-		search.FieldTitle:       terms(e.Title),
-		search.FieldLabel:       terms(e.Label),
-		search.FieldAttributes:  terms(e.Attributes),
-		search.FieldText:        terms(e.Text),
-		search.FieldPrefixes:    e.Prefixes,
+		search.FieldTerms:       terms(e.Terms),
+		search.FieldNames:       beginnings(e.Names),
 		search.FieldVocabulary:  e.Vocabulary,
+		search.FieldRuns:        e.Runs,
 		search.FieldCodes:       e.Codes,
 		search.FieldFacets:      e.Facets,
 		search.FieldCategories:  e.Categories,
@@ -93,16 +98,55 @@ func source(e *search.Entry) object {
 	}
 }
 
-// terms joins terms to a text that the standard analyzer takes apart into the same terms.
-func terms(all []string) string {
+// terms joins terms to a text that the standard analyzer takes apart into the same terms, each as often as it weighs.
+func terms(all []search.Term) string {
 	var b strings.Builder
-	for i, t := range all {
-		if i > 0 {
+	for _, t := range all {
+		text := term(t.Text)
+		for range t.Weight {
+			b.WriteString(text)
 			b.WriteByte(' ')
 		}
-		b.WriteString(term(t))
 	}
 	return b.String()
+}
+
+// maxBeginning is the length, in letters, of the longest beginning that is indexed; longer ones are cut when asked for.
+const maxBeginning = 12
+
+// beginnings are the words and all that they begin with.
+func beginnings(words []string) []string {
+	seen := make(map[string]struct{}, maxBeginning*len(words))
+	var all []string
+	for _, w := range words {
+		for i := range w {
+			if i == 0 {
+				continue
+			}
+			all = appendNew(all, seen, w[:i])
+			if utf8.RuneCountInString(w[:i]) == maxBeginning {
+				break
+			}
+		}
+		all = appendNew(all, seen, beginning(w))
+	}
+	return all
+}
+
+func appendNew(all []string, seen map[string]struct{}, s string) []string {
+	if _, ok := seen[s]; ok {
+		return all
+	}
+	seen[s] = struct{}{}
+	return append(all, s)
+}
+
+// beginning is what is indexed of the beginning of a word.
+func beginning(w string) string {
+	if utf8.RuneCountInString(w) <= maxBeginning {
+		return w
+	}
+	return string([]rune(w)[:maxBeginning])
 }
 
 // term is how a term of a text field is indexed. The only analyzer at hand has ideas of its own about signs, other

@@ -11,16 +11,18 @@ func planned(p *search.Plan) object {
 	if p.All() {
 		return object{"term": object{search.FieldLive: true}}
 	}
-	readings := make([]object, len(p.Readings))
-	for i, r := range p.Readings {
-		readings[i] = all(clauses(r))
+	found := object{"must": clauses(p.Clauses)}
+	if p.Least < len(p.Clauses) {
+		found = object{"should": clauses(p.Clauses), "minimum_should_match": p.Least}
+		if required := required(p.Clauses); len(required) > 0 {
+			found["filter"] = required
+		}
 	}
-	scored := best(readings)
-	if len(p.Optional) > 0 {
-		scored = object{"bool": object{"must": scored, "should": clauses(p.Optional)}}
+	if len(p.Bonuses) > 0 {
+		found = object{"must": object{"bool": found}, "should": clauses(p.Bonuses)}
 	}
 	return object{"function_score": object{
-		"query":              scored,
+		"query":              object{"bool": found},
 		"field_value_factor": object{"field": search.FieldQuality, "missing": 1},
 		"boost_mode":         "multiply",
 	}}
@@ -34,22 +36,38 @@ func clauses(of []search.Clause) []object {
 			alternatives[j] = alternative(&of[i].Alternatives[j])
 		}
 		out[i] = best(alternatives)
-		if boost := of[i].Boost; boost != 1 {
-			out[i] = object{"bool": object{"must": out[i], "boost": boost}}
+	}
+	return out
+}
+
+func required(of []search.Clause) []object {
+	var out []object
+	for i := range of {
+		if of[i].Required {
+			out = append(out, clauses(of[i:i+1])...)
 		}
 	}
 	return out
 }
 
+// alternative adds what the terms say to the score of an alternative.
 func alternative(a *search.Alternative) object {
 	matches := make([]object, len(a.Terms))
 	for i, t := range a.Terms {
 		matches[i] = match(a.Match, t)
 	}
-	if a.Match == search.Words {
-		return all(matches)
+	met := object{"constant_score": object{"filter": all(matches), "boost": a.Base}}
+	if a.Match != search.Words {
+		return met
 	}
-	return object{"constant_score": object{"filter": all(matches), "boost": a.Score}}
+	said := make([]object, len(a.Terms), len(a.Terms)+1)
+	for i, t := range a.Terms {
+		said[i] = object{"term": object{search.FieldTerms: object{"value": term(t), "boost": a.Boost / float64(len(a.Terms))}}}
+	}
+	if a.Base > 0 {
+		said = append(said, met)
+	}
+	return all(said)
 }
 
 func match(m search.Match, t string) object {
@@ -58,26 +76,13 @@ func match(m search.Match, t string) object {
 		return object{"term": object{search.FieldCodes: t}}
 	case search.CodePrefix:
 		return object{"prefix": object{search.FieldCodes: t}}
-	case search.Prefix:
-		return object{"term": object{search.FieldPrefixes: t}}
+	case search.Run:
+		return object{"prefix": object{search.FieldRuns: t}}
+	case search.Name:
+		return object{"term": object{search.FieldNames: beginning(t)}}
 	default:
-		return scoredTerm(term(t))
+		return object{"term": object{search.FieldTerms: term(t)}}
 	}
-}
-
-// scoredTerm is met by documents with the term anywhere, and scores more where it says more.
-func scoredTerm(t string) object {
-	weighted := func(field string, weight float64) object {
-		return object{"term": object{field: object{"value": t, "boost": weight}}}
-	}
-	return object{"bool": object{
-		"must": weighted(search.FieldText, 1),
-		"should": []object{
-			weighted(search.FieldTitle, search.WeightTitle),
-			weighted(search.FieldLabel, search.WeightLabel),
-			weighted(search.FieldAttributes, search.WeightAttributes),
-		},
-	}}
 }
 
 // all needs every query, and adds their scores.

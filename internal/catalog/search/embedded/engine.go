@@ -1,8 +1,8 @@
-// Package embedded is a search.Engine inside the process: a bleve index in a directory that no other process uses.
+// Package embedded is a search.Engine inside the process: an index in memory, kept in a directory that no other process
+// uses.
 package embedded
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,22 +12,21 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/blevesearch/bleve/v2"
-
 	"shopd/internal/catalog/search"
 )
 
 // vocabularyInterval is how often the words of a changed index are read.
 const vocabularyInterval = 2 * time.Second
 
-// Engine is a search index on disk. Use Open.
+// Engine is a search index. Use Open.
 type Engine struct {
 	searcher search.Searcher
 	dir      string
 	log      *slog.Logger
+	lock     *os.File
 
 	live       atomic.Pointer[generation]
-	vocabulary atomic.Pointer[knowledge]
+	vocabulary atomic.Pointer[search.Vocabulary]
 	changed    atomic.Bool // since the vocabulary was read
 
 	writing  sync.Mutex // held while an index is written or exchanged
@@ -40,26 +39,23 @@ type Engine struct {
 
 var _ search.Engine = (*Engine)(nil)
 
-// knowledge is what is read from an index in the background.
-type knowledge struct {
-	words      *search.Vocabulary
-	statistics statistics
-}
-
 // Open opens the index in dir, or makes an empty one, also in the place of one that cannot be read: Count tells.
 // It fails when another process has the index open. Close the engine.
 func Open(dir string, log *slog.Logger) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the search index: %w", err)
 	}
-	g, err := openCurrent(dir, log)
+	held, err := lock(dir)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{dir: dir, log: log, stopped: make(chan struct{})}
+	g, err := openCurrent(dir, log)
+	if err != nil {
+		return nil, errors.Join(err, held.Close())
+	}
+	e := &Engine{dir: dir, log: log, lock: held, stopped: make(chan struct{})}
 	e.searcher = search.Searcher{Backend: e}
 	e.live.Store(g)
-	e.vocabulary.Store(&knowledge{})
 	e.changed.Store(true)
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stop = cancel
@@ -78,7 +74,7 @@ func (e *Engine) Close() error {
 		err = e.building.generation.remove()
 		e.building = nil
 	}
-	return errors.Join(err, e.live.Load().index.Close())
+	return errors.Join(err, e.live.Load().close(), e.lock.Close())
 }
 
 // learn reads the vocabulary whenever the index has changed, until ctx ends.
@@ -104,59 +100,17 @@ func (e *Engine) readVocabulary() error {
 	if !e.changed.Swap(false) {
 		return nil
 	}
-	k, err := readKnowledge(e.live.Load().index)
+	g := e.live.Load()
+	g.mu.RLock()
+	counts := g.index.words()
+	g.mu.RUnlock()
+	v, err := search.NewVocabulary(counts)
 	if err != nil {
 		e.changed.Store(true)
 		return err
 	}
-	e.vocabulary.Store(k)
+	e.vocabulary.Store(v)
 	return nil
-}
-
-func readKnowledge(idx bleve.Index) (*knowledge, error) {
-	var counts []search.WordCount
-	err := eachTerm(idx, search.FieldVocabulary, func(word string, documents uint64) {
-		counts = append(counts, search.WordCount{Word: word, Count: int(documents)}) //nolint:gosec // a number of documents
-	})
-	if err != nil {
-		return nil, err
-	}
-	words, err := search.NewVocabulary(counts)
-	if err != nil {
-		return nil, err
-	}
-	documents, err := idx.DocCount()
-	if err != nil {
-		return nil, fmt.Errorf("count the documents: %w", err)
-	}
-	k := &knowledge{words: words, statistics: make(statistics, len(search.TextFields))}
-	for _, field := range search.TextFields {
-		var postings uint64
-		if err := eachTerm(idx, field, func(_ string, n uint64) { postings += n }); err != nil {
-			return nil, err
-		}
-		k.statistics[field] = float64(postings) / float64(max(documents, 1))
-	}
-	return k, nil
-}
-
-// eachTerm calls f with the terms of a field and the number of documents that have them.
-func eachTerm(idx bleve.Index, field string, f func(term string, documents uint64)) (err error) {
-	dict, err := idx.FieldDict(field)
-	if err != nil {
-		return fmt.Errorf("read the terms of %s: %w", field, err)
-	}
-	defer func() { err = cmp.Or(err, dict.Close()) }()
-	for {
-		entry, err := dict.Next()
-		if err != nil {
-			return fmt.Errorf("read the terms of %s: %w", field, err)
-		}
-		if entry == nil {
-			return nil
-		}
-		f(entry.Term, entry.Count)
-	}
 }
 
 // Upsert implements search.Engine.
@@ -184,14 +138,14 @@ func (e *Engine) write(ctx context.Context, entries []search.Entry) error {
 	}
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	if err := write(e.live.Load().index, entries); err != nil {
+	if err := e.live.Load().write(entries); err != nil {
 		return search.Unavailable(err)
 	}
 	e.changed.Store(true)
 	if e.building == nil {
 		return nil
 	}
-	return search.Unavailable(write(e.building.generation.index, entries))
+	return search.Unavailable(e.building.generation.write(entries))
 }
 
 // Search implements search.Engine.
@@ -204,22 +158,63 @@ func (e *Engine) Suggest(ctx context.Context, prefix string, limit int) (search.
 	return e.searcher.Suggest(ctx, prefix, limit)
 }
 
-// Vocabulary implements search.Backend.
-func (e *Engine) Vocabulary() *search.Vocabulary { return e.vocabulary.Load().words }
-
-// Ping implements search.Engine.
-func (e *Engine) Ping(context.Context) error {
-	_, err := e.live.Load().index.DocCount()
-	return search.Unavailable(err)
+// Execute implements search.Backend.
+func (e *Engine) Execute(ctx context.Context, r *search.Request) (page *search.Page, err error) {
+	err = e.with(ctx, r.Plan, func(g *generation, run *run) error {
+		page = run.page(r)
+		return g.fill(page.Hits)
+	})
+	return page, err
 }
 
-// Count implements search.Engine.
-func (e *Engine) Count(ctx context.Context) (int, error) {
-	page, err := e.Execute(ctx, &search.Request{Plan: &search.Plan{}, Sort: search.SortRelevance})
-	if err != nil {
-		return 0, search.Unavailable(err)
+// Complete implements search.Backend.
+func (e *Engine) Complete(ctx context.Context, c *search.Completion) (done *search.Completed, err error) {
+	err = e.with(ctx, c.Plan, func(g *generation, run *run) error {
+		var page *search.Page
+		page, done = run.complete(c)
+		if err := g.fill(page.Hits); err != nil {
+			return err
+		}
+		for i := range page.Hits {
+			done.Hits = append(done.Hits, page.Hits[i].Hit)
+		}
+		return nil
+	})
+	return done, err
+}
+
+// with calls f with a plan that was carried out on the live index.
+func (e *Engine) with(ctx context.Context, plan *search.Plan, f func(*generation, *run) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return page.Total, nil
+	for {
+		g := e.live.Load()
+		g.mu.RLock()
+		if e.live.Load() != g { // exchanged, and perhaps closed
+			g.mu.RUnlock()
+			continue
+		}
+		defer g.mu.RUnlock()
+		r := begin(g.index, plan)
+		defer r.end()
+		r.find()
+		return f(g, r)
+	}
+}
+
+// Vocabulary implements search.Backend.
+func (e *Engine) Vocabulary() *search.Vocabulary { return e.vocabulary.Load() }
+
+// Ping implements search.Engine.
+func (e *Engine) Ping(context.Context) error { return nil }
+
+// Count implements search.Engine.
+func (e *Engine) Count(context.Context) (int, error) {
+	g := e.live.Load()
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return len(g.index.byID), nil
 }
 
 // Refresh implements search.Engine. Writes are visible when they return; only the vocabulary comes later.

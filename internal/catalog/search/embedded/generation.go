@@ -1,126 +1,187 @@
 package embedded
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
+	"sync"
+	"syscall"
+	"time"
 
-	"github.com/blevesearch/bleve/v2"
-	"github.com/blevesearch/bleve/v2/index/scorch"
-	bolt "go.etcd.io/bbolt/errors"
-
+	"shopd/internal/catalog/search"
 	"shopd/internal/platform/errs"
 )
 
-// generation is one index in a directory of its own.
+// generation is one index with the log it is made of.
 type generation struct {
 	number int
 	path   string
-	index  bleve.Index
-}
+	file   *os.File
+	size   int64 // of the whole records
 
-func (g *generation) remove() error {
-	return errors.Join(g.index.Close(), os.RemoveAll(g.path))
+	mu    sync.RWMutex // guards index, and file against being closed
+	index *index
 }
 
 const (
 	// currentFile names the generation that is searched.
 	currentFile = "CURRENT"
-	// layout is part of the directory names: an index whose fields mean something else is not opened.
-	layout = "products-v1-"
+	lockFile    = "LOCK"
+	// layout is part of the file names: a log whose entries mean something else is not opened.
+	layout = "products-v2-"
 )
 
 // errLocked says that another process uses the directory.
 var errLocked = errs.New(errs.Conflict, "search_index_locked",
 	"The search index is in use by another process. Stop it, or give this one another data directory.")
 
-// openCurrent opens the generation that was searched last.
-func openCurrent(dir string, log *slog.Logger) (*generation, error) {
-	number := readCurrent(dir)
-	g := &generation{number: number, path: generationPath(dir, number)}
-	if _, err := os.Stat(g.path); err == nil {
-		idx, err := openIndex(g.path)
+// lockPatience is how long to wait for another process to let go of the index.
+const lockPatience = 2 * time.Second
+
+// lock keeps other processes out of dir until the file is closed.
+func lock(dir string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of the search index: %w", err)
+	}
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(50 * time.Millisecond) {
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor
 		if err == nil {
-			g.index = idx
-			return g, clean(dir, g.path)
+			return file, nil
 		}
-		if errors.Is(err, bolt.ErrTimeout) { // waiting for the lock on its file
-			return nil, errLocked.Wrap(err)
-		}
-		log.Warn("search index cannot be read, starting an empty one", "error", err)
-		if err := os.RemoveAll(g.path); err != nil {
-			return nil, fmt.Errorf("remove the broken search index: %w", err)
+		if time.Now().After(deadline) {
+			return nil, errors.Join(errLocked.Wrap(err), file.Close())
 		}
 	}
-	g, err := newGeneration(dir, number)
+}
+
+// openCurrent opens the generation that was searched last, or an empty one in the place of one that cannot be read.
+func openCurrent(dir string, log *slog.Logger) (*generation, error) {
+	number := readCurrent(dir)
+	g, err := openGeneration(dir, number)
+	if errors.Is(err, errBroken) {
+		log.Warn("search index cannot be read, starting an empty one", "error", err)
+		g, err = newGeneration(dir, number)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return g, errors.Join(setCurrent(dir, g), clean(dir, g.path))
 }
 
-// openIndex opens what newGeneration made. A file that was cut off can make bleve panic.
-func openIndex(path string) (idx bleve.Index, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("open the search index: %v", p)
-		}
-	}()
-	if err := verify(path); err != nil {
-		return nil, err
-	}
-	idx, err = bleve.OpenUsing(path, map[string]any{"bolt_timeout": lockTimeout})
-	if err != nil {
+// openGeneration reads the log of a generation, or begins one.
+func openGeneration(dir string, number int) (*generation, error) {
+	g := &generation{number: number, path: generationPath(dir, number), index: newIndex()}
+	var err error
+	if g.file, err = os.OpenFile(g.path, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return nil, fmt.Errorf("open the search index: %w", err)
 	}
-	return idx, nil
+	entries, at := make([]search.Entry, 0, batch), make([]span, 0, batch)
+	flush := func() {
+		g.index.put(entries, at)
+		entries, at = entries[:0], at[:0]
+	}
+	g.size, err = readLog(g.file, func(e *search.Entry, where span) {
+		entries, at = append(entries, *e), append(at, where)
+		if len(entries) == batch {
+			flush()
+		}
+	})
+	flush()
+	if err == nil {
+		err = g.file.Truncate(g.size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.file.Close())
+	}
+	return g, nil
 }
 
-// lockTimeout is how long to wait for another process to let go of the index.
-const lockTimeout = "2s"
-
-// verify reads the newest snapshot of an index. Opened for writing, bleve would go back to an older one, or to
-// nothing, when that fails, and in time mix the files of both.
-func verify(path string) (err error) {
-	idx, err := bleve.OpenUsing(path, map[string]any{"bolt_timeout": lockTimeout, "read_only": true})
-	if err != nil {
-		return fmt.Errorf("open the search index: %w", err)
-	}
-	defer func() { err = cmp.Or(err, idx.Close()) }()
-	advanced, err := idx.Advanced()
-	if err != nil {
-		return fmt.Errorf("open the search index: %w", err)
-	}
-	store, ok := advanced.(*scorch.Scorch)
-	if !ok {
-		return fmt.Errorf("the search index is a %T", advanced)
-	}
-	epochs, err := store.RootBoltSnapshotEpochs()
-	if err != nil || len(epochs) == 0 {
-		return cmp.Or(err, errors.New("the search index has no snapshot"))
-	}
-	newest, err := store.LoadSnapshot(slices.Max(epochs))
-	if err != nil {
-		return fmt.Errorf("load the newest snapshot: %w", err)
-	}
-	return newest.Close()
-}
+// batch is how many entries are put into an index at once.
+const batch = 500
 
 // newGeneration makes an empty index, removing what a crash left in its place.
 func newGeneration(dir string, number int) (*generation, error) {
-	path := generationPath(dir, number)
-	if err := os.RemoveAll(path); err != nil {
+	if err := os.RemoveAll(generationPath(dir, number)); err != nil {
 		return nil, fmt.Errorf("clear the place of the search index: %w", err)
 	}
-	idx, err := bleve.New(path, bleve.NewIndexMapping())
-	if err != nil {
-		return nil, fmt.Errorf("make the search index: %w", err)
+	return openGeneration(dir, number)
+}
+
+// close ends the use of the log; what reads it now does so to the end.
+func (g *generation) close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.file.Close()
+}
+
+func (g *generation) remove() error {
+	return errors.Join(g.close(), os.Remove(g.path))
+}
+
+// write stores the entries whose versions are not older than what is there. They are on the disk when it returns.
+// Not to be called more than once at a time.
+func (g *generation) write(entries []search.Entry) error {
+	fresh := g.newest(entries)
+	if len(fresh) == 0 {
+		return nil
 	}
-	return &generation{number: number, path: path, index: idx}, nil
+	at := make([]span, len(fresh))
+	var b []byte
+	for i := range fresh {
+		begin := len(b)
+		b = appendRecord(b, &fresh[i])
+		at[i] = span{at: g.size + int64(begin) + headerBytes, length: uint32(len(b) - begin - headerBytes)} //nolint:gosec // bounded by the size of a document
+	}
+	if _, err := g.file.WriteAt(b, g.size); err != nil {
+		return fmt.Errorf("write to the search index: %w", errors.Join(err, g.file.Truncate(g.size)))
+	}
+	if err := g.file.Sync(); err != nil {
+		return fmt.Errorf("flush the search index: %w", err)
+	}
+	g.size += int64(len(b))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.index.put(fresh, at)
+	return nil
+}
+
+// newest leaves out what is older than what is stored, or than another one of the same document.
+func (g *generation) newest(entries []search.Entry) []search.Entry {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	last := make(map[string]int, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		if v, ok := g.index.version(e.ID); ok && v > e.Version {
+			continue
+		}
+		if j, ok := last[e.ID]; !ok || entries[j].Version <= e.Version {
+			last[e.ID] = i
+		}
+	}
+	kept := make([]search.Entry, 0, len(last))
+	for i := range entries {
+		if j, ok := last[entries[i].ID]; ok && i == j {
+			kept = append(kept, entries[i])
+		}
+	}
+	return kept
+}
+
+// fill reads the payloads of hits. The caller holds mu.
+func (g *generation) fill(hits []search.PageHit) error {
+	for i := range hits {
+		r := &g.index.rows[g.index.byID[hits[i].ProductID]]
+		b := make([]byte, r.payload)
+		if _, err := g.file.ReadAt(b, r.record.at+int64(r.record.length)-int64(r.payload)); err != nil {
+			return fmt.Errorf("read the payload of %s: %w", r.id, err)
+		}
+		hits[i].Payload = search.RawPayload(string(b))
+	}
+	return nil
 }
 
 func generationPath(dir string, number int) string {

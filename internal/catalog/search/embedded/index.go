@@ -1,171 +1,219 @@
 package embedded
 
 import (
-	"cmp"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
-
-	"github.com/blevesearch/bleve/v2"
-	"github.com/blevesearch/bleve/v2/analysis"
-	"github.com/blevesearch/bleve/v2/analysis/tokenizer/character"
-	"github.com/blevesearch/bleve/v2/analysis/tokenizer/single"
-	"github.com/blevesearch/bleve/v2/document"
-	"github.com/blevesearch/bleve/v2/numeric"
-	index "github.com/blevesearch/bleve_index_api"
 
 	"shopd/internal/catalog/search"
 )
 
-// The analysis is done before a document comes here: terms are only taken apart at the spaces between them.
-var (
-	byTerm  = &analysis.DefaultAnalyzer{Tokenizer: character.NewCharacterTokenizer(func(r rune) bool { return r != ' ' })}
-	asWhole = &analysis.DefaultAnalyzer{Tokenizer: single.NewSingleTokenTokenizer()}
-)
+// index holds documents in memory so that a search reads arrays only. Documents are numbered in the order of their
+// coming; one that changes gets a new number, and its old one is dead until the index is written anew. Not safe for
+// concurrent use: a generation guards it.
+type index struct {
+	rows []row
+	byID map[string]uint32 // of the live ones
+	gone map[string]int64  // versions of the deleted ones
+	dead int
 
-// countable values are read for every hit. Stored plainly, one document after the other, that is several times faster
-// than out of compressed chunks. One of the two options alone would lose values when segments are merged (zapx 17.2).
-const countable = index.DocValues | index.SkipDVCompression | index.SkipDVChunking
+	terms      map[string]*postings
+	vocabulary map[string]*postings
+	names      map[string]*postings
+	codes      map[string]*postings
+	categories map[string]*postings // by id
+	inStock    postings
 
-const (
-	scored   = index.IndexField
-	filtered = index.IndexField | index.SkipFreqNorm
-	counted  = filtered | countable
-)
+	wordOrder sorted // words of the vocabulary
+	nameOrder sorted // words of names
+	codeOrder sorted
+	runs      sorted
 
-// fieldVersion holds the version as text, because numbers of this index are floating and would lose its last digits.
-const fieldVersion = search.FieldVersion
+	facets     counted // what is counted of every document, and filtered by
+	facetLists []postings
+	headings   counted // categories with their names
+}
 
-// write stores the entries whose versions are not older than what is there, in one batch.
-func write(idx bleve.Index, entries []search.Entry) error {
-	newest := make(map[string]*search.Entry, len(entries))
+// row is one document.
+type row struct {
+	id         string
+	version    int64
+	live       bool
+	price      int64
+	created    int64
+	popularity float64
+	quality    float64
+	sortTitle  string
+	record     span
+	payload    uint32 // bytes at the end of the record
+}
+
+// postings are the documents that have something, ascending, with what it weighs in them where that is told.
+type postings struct {
+	docs    []uint32
+	weights []uint8
+}
+
+func (p *postings) add(doc uint32) {
+	if n := len(p.docs); n == 0 || p.docs[n-1] != doc {
+		p.docs = append(p.docs, doc)
+	}
+}
+
+func newIndex() *index {
+	return &index{
+		byID: make(map[string]uint32), gone: make(map[string]int64),
+		terms: make(map[string]*postings), vocabulary: make(map[string]*postings), names: make(map[string]*postings),
+		codes: make(map[string]*postings), categories: make(map[string]*postings),
+		facets: newCounted(), headings: newCounted(),
+	}
+}
+
+// version is the version that is known of a document; false when none is.
+func (x *index) version(id string) (int64, bool) {
+	if doc, ok := x.byID[id]; ok {
+		return x.rows[doc].version, true
+	}
+	v, ok := x.gone[id]
+	return v, ok
+}
+
+// put replaces a document by what was written at a place of the log.
+func (x *index) put(entries []search.Entry, at []span) {
+	var words, names, codes, runs []key
 	for i := range entries {
 		e := &entries[i]
-		if known := newest[e.ID]; known == nil || e.Version >= known.Version {
-			newest[e.ID] = e
-		}
-	}
-	stored, err := versions(idx, newest)
-	if err != nil {
-		return err
-	}
-	batch := idx.NewBatch()
-	for _, id := range slices.Sorted(maps.Keys(newest)) {
-		e := newest[id]
-		if v, ok := stored[id]; ok && v > e.Version {
+		x.drop(e.ID)
+		if !e.Live {
+			x.gone[strings.Clone(e.ID)] = e.Version
 			continue
 		}
-		if err := batch.IndexAdvanced(newDocument(e)); err != nil {
-			return fmt.Errorf("add %s to the batch: %w", id, err)
-		}
-	}
-	if batch.Size() == 0 {
-		return nil
-	}
-	if err := idx.Batch(batch); err != nil {
-		return fmt.Errorf("write %d documents: %w", batch.Size(), err)
-	}
-	return nil
-}
-
-// versions returns the versions that are stored of these documents.
-func versions(idx bleve.Index, of map[string]*search.Entry) (found map[string]int64, err error) {
-	advanced, err := idx.Advanced()
-	if err != nil {
-		return nil, fmt.Errorf("open the index: %w", err)
-	}
-	reader, err := advanced.Reader()
-	if err != nil {
-		return nil, fmt.Errorf("read the index: %w", err)
-	}
-	defer func() {
-		if cerr := reader.Close(); err == nil && cerr != nil {
-			err = fmt.Errorf("end reading the index: %w", cerr)
-		}
-	}()
-	values, err := reader.DocValueReader([]string{fieldVersion})
-	if err != nil {
-		return nil, fmt.Errorf("read versions: %w", err)
-	}
-	found = make(map[string]int64, len(of))
-	for id := range of {
-		at, err := reader.InternalID(id)
-		if err != nil {
-			return nil, fmt.Errorf("find %s: %w", id, err)
-		}
-		if at == nil {
-			continue
-		}
-		var decodeErr error
-		err = values.VisitDocValues(at, func(_ string, term []byte) {
-			found[id], decodeErr = numeric.PrefixCoded(term).Int64()
+		delete(x.gone, e.ID)
+		doc := uint32(len(x.rows)) //nolint:gosec // memory ends before the numbers do
+		id := strings.Clone(e.ID)  // not to keep all that was read with it
+		x.byID[id] = doc
+		x.rows = append(x.rows, row{
+			id: id, version: e.Version, live: true, price: e.Price, created: e.CreatedAt, popularity: e.Popularity,
+			quality: e.Quality, sortTitle: strings.Clone(e.SortTitle), record: at[i],
+			payload: uint32(len(e.Payload)), //nolint:gosec // bounded by a record
 		})
-		if err != nil || decodeErr != nil {
-			return nil, fmt.Errorf("read the version of %s: %w", id, cmp.Or(err, decodeErr))
+		for _, t := range e.Terms {
+			p := enter(x.terms, t.Text)
+			p.docs, p.weights = append(p.docs, doc), append(p.weights, t.Weight)
+		}
+		words = enterNew(x.vocabulary, words, e.Vocabulary, doc)
+		names = enterNew(x.names, names, e.Names, doc)
+		codes = enterNew(x.codes, codes, e.Codes, doc)
+		all := strings.Join(e.Runs, "")
+		for _, r := range e.Runs {
+			runs, all = append(runs, key{text: all[:len(r)], doc: doc}), all[len(r):]
+		}
+		for _, c := range e.CategoryIDs {
+			enter(x.categories, c).add(doc)
+		}
+		if e.InStock {
+			x.inStock.add(doc)
+		}
+		x.facets.add(e.Facets)
+		x.headings.add(e.Categories)
+		x.facetLists = slices.Grow(x.facetLists, len(x.facets.names)-len(x.facetLists))[:len(x.facets.names)]
+		for _, f := range x.facets.of(doc) {
+			x.facetLists[f].add(doc)
 		}
 	}
-	return found, nil
+	x.wordOrder.add(words)
+	x.nameOrder.add(names)
+	x.codeOrder.add(codes)
+	x.runs.add(runs)
 }
 
-func newDocument(e *search.Entry) *document.Document {
-	d := document.NewDocument(e.ID)
-	version := numeric.MustNewPrefixCodedInt64(e.Version, 0)
-	d.AddField(document.NewTextFieldCustom(fieldVersion, nil, version, counted, asWhole))
-	if !e.Live {
-		return d
+// drop makes the number of a document dead.
+func (x *index) drop(id string) {
+	doc, ok := x.byID[id]
+	if !ok {
+		return
 	}
-	addTerms(d, search.FieldTitle, e.Title)
-	addTerms(d, search.FieldLabel, e.Label)
-	addTerms(d, search.FieldAttributes, e.Attributes)
-	addTerms(d, search.FieldText, e.Text)
-	addValues(d, search.FieldPrefixes, e.Prefixes, filtered)
-	addValues(d, search.FieldVocabulary, e.Vocabulary, counted)
-	addValues(d, search.FieldCodes, e.Codes, filtered)
-	addValues(d, search.FieldFacets, e.Facets, counted)
-	addValues(d, search.FieldCategories, e.Categories, counted)
-	addValues(d, search.FieldCategoryIDs, e.CategoryIDs, filtered)
-	addValues(d, search.FieldSortTitle, []string{e.SortTitle}, counted)
-	addValues(d, search.FieldLive, []string{yes}, filtered)
-	if e.InStock {
-		addValues(d, search.FieldInStock, []string{yes}, filtered)
-	}
-	addNumber(d, search.FieldPrice, float64(e.Price))
-	addNumber(d, search.FieldCreatedAt, float64(e.CreatedAt))
-	addNumber(d, search.FieldPopularity, e.Popularity)
-	addNumber(d, search.FieldQuality, e.Quality)
-	d.AddField(document.NewTextFieldCustom(search.FieldPayload, nil, []byte(e.Payload), index.StoreField, asWhole))
-	return d
+	x.rows[doc].live = false
+	delete(x.byID, id)
+	x.dead++
 }
 
-// yes is the one value of a field that is true.
-const yes = "y"
-
-func addTerms(d *document.Document, field string, terms []string) {
-	if len(terms) > 0 {
-		d.AddField(document.NewTextFieldCustom(field, nil, []byte(strings.Join(terms, " ")), scored, byTerm))
+func enter(m map[string]*postings, text string) *postings {
+	p := m[text]
+	if p == nil {
+		p = &postings{}
+		m[strings.Clone(text)] = p
 	}
+	return p
 }
 
-func addValues(d *document.Document, field string, values []string, options index.FieldIndexingOptions) {
-	for i, v := range values {
-		d.AddField(document.NewTextFieldCustom(field, []uint64{uint64(i)}, []byte(v), options, asWhole)) //nolint:gosec // an index of a slice
+// enterNew enters texts, and appends to fresh those that came for the first time.
+func enterNew(m map[string]*postings, fresh []key, texts []string, doc uint32) []key {
+	for _, t := range texts {
+		if m[t] == nil {
+			t = strings.Clone(t)
+			fresh = append(fresh, key{text: t})
+		}
+		enter(m, t).add(doc)
 	}
+	return fresh
 }
 
-func addNumber(d *document.Document, field string, n float64) {
-	d.AddField(document.NewNumericFieldWithIndexingOptions(field, nil, n, index.IndexField|countable))
+// frequency is how many live documents are in a list: counted for short ones, for a word that no product has any more
+// is not one of the catalogue's.
+func (x *index) frequency(p *postings) int {
+	const short = 16
+	if len(p.docs) > short {
+		return len(p.docs)
+	}
+	n := 0
+	for _, d := range p.docs {
+		if x.rows[d].live {
+			n++
+		}
+	}
+	return n
 }
 
-// decodeNumber reads a number from the doc values of a field; false for the coarser terms that serve ranges.
-func decodeNumber(term []byte) (float64, bool) {
-	valid, shift := numeric.ValidPrefixCodedTermBytes(term)
-	if !valid || shift != 0 {
-		return 0, false
+// words counts the words of the vocabulary.
+func (x *index) words() []search.WordCount {
+	counts := make([]search.WordCount, 0, len(x.vocabulary))
+	for w, p := range x.vocabulary {
+		if n := x.frequency(p); n > 0 {
+			counts = append(counts, search.WordCount{Word: w, Count: n})
+		}
 	}
-	i, err := numeric.PrefixCoded(term).Int64()
-	if err != nil {
-		return 0, false
+	return counts
+}
+
+// counted are names of which every document has some.
+type counted struct {
+	names []string
+	ids   map[string]uint32
+	flat  []uint32 // of all documents, one after the other
+	ends  []uint32 // where those of a document end
+}
+
+func newCounted() counted { return counted{ids: make(map[string]uint32)} }
+
+// add appends what the next document has.
+func (c *counted) add(names []string) {
+	for _, n := range names {
+		id, ok := c.ids[n]
+		if !ok {
+			id = uint32(len(c.names)) //nolint:gosec // memory ends before the numbers do
+			n = strings.Clone(n)
+			c.names, c.ids[n] = append(c.names, n), id
+		}
+		c.flat = append(c.flat, id)
 	}
-	return numeric.Int64ToFloat64(i), true
+	c.ends = append(c.ends, uint32(len(c.flat))) //nolint:gosec // memory ends before the numbers do
+}
+
+// of is what a document has.
+func (c *counted) of(doc uint32) []uint32 {
+	begin := uint32(0)
+	if doc > 0 {
+		begin = c.ends[doc-1]
+	}
+	return c.flat[begin:c.ends[doc]]
 }

@@ -41,7 +41,7 @@ func (r *rebuild) Write(ctx context.Context, docs []search.Document) error {
 	if r.engine.building != r {
 		return search.ErrRebuildSuperseded
 	}
-	if err := write(r.generation.index, entries); err != nil {
+	if err := r.generation.write(entries); err != nil {
 		return search.Unavailable(err)
 	}
 	return search.Refused(refused)
