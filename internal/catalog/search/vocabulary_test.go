@@ -29,6 +29,8 @@ func TestCorrect(t *testing.T) {
 		"two mistakes in a long word":            {"bluettoht", []string{"bluetooth"}},
 		"two mistakes in a shorter word":         {"kebord", nil},
 		"fewer than five letters are left alone": {"bleu", nil},
+		"but not when five were meant":           {"cabe", []string{"cable"}},
+		"a letter typed twice":                   {"packket", []string{"packet"}},
 		"letters count, not bytes":               {"crèm", nil},
 		"codes are left alone":                   {"jacke1", nil},
 		"numbers are left alone":                 {"12345", nil},

@@ -108,7 +108,7 @@ func TestLostIndex(t *testing.T) {
 	require.Zero(t, n)
 	require.NoError(t, e.Upsert(t.Context(), searchtest.Catalogue()))
 
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, url+"/"+prefix+"-products-v1-000000", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, url+"/"+prefix+"-products-v2-000000", nil)
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)

@@ -86,6 +86,9 @@ func (e *Engine) learn(ctx context.Context) {
 		if err := e.readVocabulary(); err != nil {
 			e.log.ErrorContext(ctx, "search vocabulary not read", "error", err)
 		}
+		if err := e.rewriteWhenDue(ctx); err != nil {
+			e.log.ErrorContext(ctx, "search index not written anew", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -1,6 +1,7 @@
 package embedded_test
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -68,44 +69,31 @@ func TestOpen(t *testing.T) {
 	t.Run("drops a rebuild that was not finished", func(t *testing.T) {
 		t.Parallel()
 		dir := setup(t)
-		left := filepath.Join(dir, "products-v1-000002")
-		require.NoError(t, os.MkdirAll(left, 0o700))
+		left := filepath.Join(dir, "products-v2-000002")
+		require.NoError(t, os.WriteFile(left, []byte("begun"), 0o600))
 		require.Equal(t, all, count(t, dir))
-		require.NoDirExists(t, left)
+		require.NoFileExists(t, left)
 	})
-	broken := map[string]func(t *testing.T, index string){
-		"the index is gone": func(t *testing.T, index string) { t.Helper(); require.NoError(t, os.RemoveAll(index)) },
-		"its description is cut off": func(t *testing.T, index string) {
+	broken := map[string]func(t *testing.T, log string){
+		"the log is gone": func(t *testing.T, log string) { t.Helper(); require.NoError(t, os.Remove(log)) },
+		"the log is something else": func(t *testing.T, log string) {
 			t.Helper()
-			require.NoError(t, os.Truncate(filepath.Join(index, "index_meta.json"), 3))
+			require.NoError(t, os.WriteFile(log, bytes.Repeat([]byte("not a log "), 100), 0o600))
 		},
-		"its root is overwritten": func(t *testing.T, index string) {
+		"a record in the middle is damaged": func(t *testing.T, log string) {
 			t.Helper()
-			require.NoError(t, os.WriteFile(filepath.Join(index, "store", "root.bolt"), []byte("not a bolt file"), 0o600))
-		},
-		"its segments are gone": func(t *testing.T, index string) {
-			t.Helper()
-			segments, err := filepath.Glob(filepath.Join(index, "store", "*.zap"))
+			b, err := os.ReadFile(log)
 			require.NoError(t, err)
-			require.NotEmpty(t, segments)
-			for _, s := range segments {
-				require.NoError(t, os.Remove(s))
-			}
+			b[20] ^= 0xff
+			require.NoError(t, os.WriteFile(log, b, 0o600))
 		},
-		"its segments are cut off": func(t *testing.T, index string) {
-			t.Helper()
-			segments, err := filepath.Glob(filepath.Join(index, "store", "*.zap"))
-			require.NoError(t, err)
-			for _, s := range segments {
-				require.NoError(t, os.Truncate(s, 20))
-			}
-		},
+		"nothing but a beginning is left": func(t *testing.T, log string) { t.Helper(); require.NoError(t, os.Truncate(log, 20)) },
 	}
 	for name, damage := range broken {
 		t.Run("starts empty when "+name, func(t *testing.T) {
 			t.Parallel()
 			dir := setup(t)
-			damage(t, filepath.Join(dir, "products-v1-000001"))
+			damage(t, filepath.Join(dir, "products-v2-000001"))
 			require.Zero(t, count(t, dir))
 			e := open(t, dir)
 			require.NoError(t, e.Upsert(t.Context(), searchtest.Catalogue()))
@@ -113,6 +101,19 @@ func TestOpen(t *testing.T) {
 			require.Equal(t, all, count(t, dir))
 		})
 	}
+	t.Run("loses only what was being written when the process died", func(t *testing.T) {
+		t.Parallel()
+		dir := setup(t)
+		log := filepath.Join(dir, "products-v2-000001")
+		info, err := os.Stat(log)
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(log, info.Size()-3))
+		require.Equal(t, all-1, count(t, dir))
+		e := open(t, dir)
+		require.NoError(t, e.Upsert(t.Context(), searchtest.Catalogue()))
+		require.NoError(t, e.Close())
+		require.Equal(t, all, count(t, dir), "what was cut off does not stand in the way")
+	})
 	t.Run("refuses a directory in use", func(t *testing.T) {
 		t.Parallel()
 		dir := setup(t)
@@ -123,8 +124,8 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// TestMergedSegments: bleve has lost values that were written plainly when it merged segments.
-func TestMergedSegments(t *testing.T) {
+// TestRewritten: documents that were written again and again are there once, before and after the index is opened anew.
+func TestRewritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := open(t, dir)
