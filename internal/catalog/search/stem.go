@@ -37,5 +37,9 @@ func stem(w string) string {
 	}
 	env := snowballstem.NewEnv(w)
 	english.Stem(env)
-	return env.Current()
+	stemmed := env.Current()
+	if s, ok := irregular[stemmed]; ok { // "womens"
+		return s
+	}
+	return stemmed
 }

@@ -139,7 +139,7 @@ func (g *generation) write(entries []search.Entry) error {
 		return fmt.Errorf("write to the search index: %w", errors.Join(err, g.file.Truncate(g.size)))
 	}
 	if err := g.file.Sync(); err != nil {
-		return fmt.Errorf("flush the search index: %w", err)
+		return fmt.Errorf("flush the search index: %w", errors.Join(err, g.file.Truncate(g.size)))
 	}
 	g.size += int64(len(b))
 	g.mu.Lock()

@@ -39,7 +39,7 @@ func testFinding(t *testing.T, e search.Engine) {
 		"Hebrew with points":                         {"תִּיק", []string{"hebrew"}, true},
 		"Japanese":                                   {"バッグ", []string{"japanese"}, true},
 		"an emoji":                                   {"🎉", []string{"emoji"}, true},
-		"words whose joint stem is another word":     {"colour red", []string{"didi", "fusion", "strive", "jupiter", "montana"}, true},
+		"words whose joint stem is another word":     {"colour red", []string{"fusion", "didi", "jupiter", "strive", "montana"}, true},
 		"an SKU":                                     {"24-MB01", []string{"joust"}, true},
 		"an SKU without hyphen":                      {"24mb01", []string{"joust"}, true},
 		"an SKU with a space":                        {"24 mb01", []string{"joust"}, false},
@@ -190,7 +190,7 @@ func testLiteral(t *testing.T, e search.Engine) {
 				require.Equal(t, c.want, ids(r.Items))
 			}
 			if c.want == nil {
-				require.Less(t, r.Total, len(products)/2, "taken for an operator: found %v", ids(r.Items))
+				require.Less(t, r.Matching, len(products)/2, "taken for an operator: found %v", ids(r.Items))
 			}
 		})
 	}
