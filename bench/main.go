@@ -56,8 +56,9 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	say := func(text string) { fmt.Fprintln(os.Stderr, "  "+text) }
 	if o.relevance != "" {
-		err := printFinding(ctx, o)
+		err := printFinding(ctx, o, say)
 		stop()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -65,7 +66,7 @@ func main() {
 		}
 		return
 	}
-	report, err := run(ctx, o, func(text string) { fmt.Fprintln(os.Stderr, "  "+text) })
+	report, err := run(ctx, o, say)
 	stop()
 	if report != nil {
 		err = errors.Join(err, report.print(os.Stdout, o.json))
@@ -74,14 +75,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-func printFinding(ctx context.Context, o options) error {
-	found, err := measureFinding(ctx, o, func(text string) { fmt.Fprintln(os.Stderr, "  "+text) })
-	if err != nil {
-		return err
-	}
-	return found.print(os.Stdout, o.json)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {

@@ -48,13 +48,17 @@ const (
 // setting reads the address of a service, under the names that the tests have for it.
 func setting(name, fallback string) string { return cmp.Or(os.Getenv(name), fallback) }
 
+func elasticsearchURL() string {
+	return setting("SHOPD_TEST_ELASTICSEARCH_URL", "http://127.0.0.1:19200")
+}
+
 // newName is a name for what belongs to one run.
 func newName() string { return "shopd_bench_" + strings.ToLower(rand.Text()[:8]) }
 
 func openPlace(ctx context.Context) (_ *place, err error) {
 	p := &place{
 		name:    newName(),
-		elastic: setting("SHOPD_TEST_ELASTICSEARCH_URL", "http://127.0.0.1:19200"),
+		elastic: elasticsearchURL(),
 	}
 	defer func() {
 		if err != nil {

@@ -2,10 +2,13 @@ package embedded_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -124,28 +127,47 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// TestRewritten: documents that were written again and again are there once, before and after the index is opened anew.
+// TestRewritten: an index most of which is dead is written anew, with what is alive and the versions of what was
+// deleted, and is the same after it is opened again.
 func TestRewritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := open(t, dir)
 	docs := searchtest.Catalogue()
-	for round := range int64(5) {
+	const rounds = 60 // of all documents: more than 1,000 dead ones
+	for version := range int64(rounds) {
 		for i := range docs {
-			docs[i].Version = round
-			require.NoError(t, e.Upsert(t.Context(), docs[i:i+1]))
+			docs[i].Version = version
 		}
+		require.NoError(t, e.Upsert(t.Context(), docs))
 	}
+	mug := searchtest.Document("prod_emoji", rounds)
+	require.NoError(t, e.Delete(t.Context(), []search.Ref{{ProductID: mug.ProductID, Version: rounds + 1}}))
+	first, second := filepath.Join(dir, "products-v2-000001"), filepath.Join(dir, "products-v2-000002")
+	before, err := os.Stat(first)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(first)
+		return errors.Is(err, fs.ErrNotExist)
+	}, time.Minute, 10*time.Millisecond)
+	after, err := os.Stat(second)
+	require.NoError(t, err)
+	require.Less(t, after.Size(), before.Size()/10)
+
 	check := func(e *embedded.Engine) {
+		require.NoError(t, e.Upsert(t.Context(), []search.Document{mug}), "older than its deletion")
 		for _, order := range []search.Sort{
 			search.SortRelevance, search.SortPriceAsc, search.SortNewest, search.SortTitle, search.SortPopularity,
 		} {
 			r, err := e.Search(t.Context(), search.Query{Sort: order, Limit: search.MaxLimit})
 			require.NoError(t, err)
-			require.Len(t, r.Items, len(docs))
+			require.Len(t, r.Items, len(docs)-1)
 			require.Equal(t, &search.PriceRange{Min: 799, Max: 24900}, r.Price)
 			require.Equal(t, search.CategoryCount{ID: "cat_gear", Name: "Gear", Count: 10}, r.Categories[0])
 		}
+		r, err := e.Search(t.Context(), search.Query{Text: "joust"})
+		require.NoError(t, err)
+		require.JSONEq(t, string(docs[0].Payload), string(r.Items[0].Payload))
 	}
 	check(e)
 	require.NoError(t, e.Close())
