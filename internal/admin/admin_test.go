@@ -80,7 +80,8 @@ func TestIndexCarriesAStrictPolicyAndAFreshNonce(t *testing.T) {
 		require.NotRegexp(t, `<script[^>]*>[^<]`, body, "no inline script")
 		return match[1]
 	}
-	require.NotEqual(t, nonceOf(), nonceOf())
+	first := nonceOf()
+	require.NotEqual(t, first, nonceOf())
 }
 
 func TestHashedFilesAreKeptForEver(t *testing.T) {

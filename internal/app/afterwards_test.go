@@ -100,7 +100,7 @@ func (x *bought) does(path string, body any) *reply {
 	return x.staff.post(x.admin(path), body, "Idempotency-Key", newKey())
 }
 
-// sends sends everything that is left.
+// sends ships everything that is left.
 func (x *bought) sends(t *testing.T) *bought {
 	t.Helper()
 	x.does("/fulfilments", map[string]any{}).is(http.StatusOK)
@@ -318,7 +318,7 @@ func edits(t *testing.T, s *store) {
 		var added orderAfter
 		pay("test_ok").is(http.StatusOK).decode(&added)
 		require.Equal(t, "paid", added.Status)
-		require.Equal(t, added.Totals.Total.Amount, int64(2000), "no shipping on top")
+		require.Equal(t, int64(2000), added.Totals.Total.Amount, "no shipping on top")
 		pay("test_ok").refuses(http.StatusConflict, "already_paid")
 		within(t, soon, func() error { return s.has(t, x.a, 5, 0) })
 		require.Equal(t, int64(2000), s.number(t, `select sum(captured)::bigint from public_views.v_payments where order_id = $1`, more.OrderID))

@@ -89,7 +89,7 @@ func keepMasterKey(dir *embedded.Dir) (config.Secret, error) {
 		return "", fmt.Errorf("read the key of the data directory: %w", err)
 	}
 	raw := make([]byte, 32)
-	rand.Read(raw) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(raw) // never returns an error
 	text := base64.StdEncoding.EncodeToString(raw)
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("keep the key of the data directory: %w", err)

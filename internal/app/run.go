@@ -82,7 +82,7 @@ func serveDir(cfg config.Config) (*embedded.Dir, func(), error) {
 			return nil, nil, fmt.Errorf("make a data directory: %w", err)
 		}
 		// The database's unprivileged user must be able to pass.
-		if err := os.Chmod(temporary, 0o711); err != nil {
+		if err := os.Chmod(temporary, 0o711); err != nil { //nolint:gosec // see above
 			return nil, nil, fmt.Errorf("open the data directory: %w", err)
 		}
 		path, remove = temporary, func() { _ = os.RemoveAll(temporary) } // nobody is left to be told

@@ -111,7 +111,7 @@ func forgedWebhooks(t *testing.T, b *bank) {
 		"of the test scheme": {body, strings.ReplaceAll(header, "v1=", "v0=")},
 		"of another body":    {bytes.ReplaceAll(body, []byte(entry.Ref), []byte("pi_other")), header},
 		"of the body anew":   {anew.Bytes(), header},
-		"no time":            {body, header[strings.Index(header, "v1="):]},
+		"no time":            {body, "v1=" + header[strings.Index(header, "v1=")+3:]},
 		"rubbish":            {body, strings.Repeat("t=1,v1=zz,", 500)},
 	} {
 		b.raw(t, "stripe", c.body, "Stripe-Signature", c.header).refuses(http.StatusBadRequest, "invalid_signature")

@@ -1,3 +1,4 @@
+// Package catalog knows what the shop sells: products, their variants, categories, pictures and reviews, and finds them.
 package catalog
 
 import (

@@ -36,7 +36,6 @@ var columnWidths = [4]float64{pageWidth - 16 - 32 - 32, 16, 32, 32}
 type sheet struct {
 	title    string
 	facts    [][2]string
-	intro    string
 	rows     []sheetRow
 	sums     [][2]string
 	total    [2]string

@@ -1,3 +1,5 @@
+// Package orders turns carts into orders, and follows an order through payment, shipping, returns and refunds. A cart
+// becomes an order once, whoever asks how often; what a crash leaves half done is finished or undone.
 package orders
 
 import (

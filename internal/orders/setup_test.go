@@ -130,12 +130,6 @@ func (h *house) told(id orders.ID, kind string) (n int) {
 	return n
 }
 
-func (h *house) number(sql string, args ...any) (n int64) {
-	h.t.Helper()
-	require.NoError(h.t, h.owner.QueryRow(h.t.Context(), sql, args...).Scan(&n))
-	return n
-}
-
 // clock is a time that tests move on.
 type clock struct {
 	mu  sync.Mutex
@@ -173,7 +167,7 @@ type weakness struct {
 	dieAt  string
 	holdAt string
 	held   chan struct{} // closed when somebody waits there
-	go_    chan struct{} // closed when they may go on
+	leave  chan struct{} // closed when they may go on
 }
 
 // strikes at a point once.
@@ -187,14 +181,14 @@ func (w *weakness) dies(at string) {
 func (w *weakness) pauses(at string) (waiting <-chan struct{}, resume func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.holdAt, w.held, w.go_ = at, make(chan struct{}), make(chan struct{})
-	return w.held, sync.OnceFunc(func() { close(w.go_) })
+	w.holdAt, w.held, w.leave = at, make(chan struct{}), make(chan struct{})
+	return w.held, sync.OnceFunc(func() { close(w.leave) })
 }
 
 func (w *weakness) at(point string) {
 	w.mu.Lock()
 	die, hold := w.dieAt == point, w.holdAt == point
-	held, proceed := w.held, w.go_
+	held, proceed := w.held, w.leave
 	if die {
 		w.dieAt = ""
 	}

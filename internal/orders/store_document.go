@@ -44,6 +44,7 @@ where o.id = any($1::text[]) and o.paid_at is not null
     and not exists (select from orders.documents as d where d.order_id = o.id and d.kind = 'invoice')
 order by o.number`
 
+//nolint:gosec // "credit" in the name, no credentials
 const refundsWithoutCreditNoteSQL = `
 select o.id, r.id, o.cart_id, coalesce(o.customer_id, ''), o.contact
 from orders.refunds as r

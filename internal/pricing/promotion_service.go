@@ -281,7 +281,7 @@ type PromotionDay struct {
 	Cancelled int64
 }
 
-// PromotionDays returns the days from from up to and without to on which orders with the promotion were paid.
+// PromotionDays returns the days between from (included) and to (not included) on which orders with the promotion were paid.
 func (s *Service) PromotionDays(ctx context.Context, promotion PromotionID, from, to time.Time) ([]PromotionDay, error) {
 	if _, err := s.Promotion(ctx, promotion); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package pricing
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -9,7 +10,6 @@ import (
 	"shopd/internal/platform/id"
 	"shopd/internal/platform/outbox"
 	"shopd/internal/platform/postgres"
-	"time"
 )
 
 // setPricesSQL closes the prices that change and opens the new ones, each with its event. A price that is what

@@ -41,7 +41,7 @@ func NewPostgres(ctx context.Context, dir string) (*Postgres, error) {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	_, err = runAs(ctx, nil, dir, filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "--no-locale", "-E", "UTF8", "--no-sync")
+	err = runAs(ctx, nil, dir, filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "--no-locale", "-E", "UTF8", "--no-sync")
 	if err != nil {
 		return nil, fmt.Errorf("make a PostgreSQL cluster: %w", err)
 	}

@@ -156,12 +156,12 @@ func Run(ctx context.Context, environ []string, name string, args ...string) ([]
 }
 
 // runAs is Run as the user who runs the services.
-func runAs(ctx context.Context, environ []string, dir, name string, args ...string) ([]byte, error) {
+func runAs(ctx context.Context, environ []string, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env, cmd.Dir, cmd.SysProcAttr = environ, dir, attributes(os.Geteuid() == 0)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
-		return output, fmt.Errorf("%s: %w\n%s", filepath.Base(name), err, output)
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(name), err, output)
 	}
-	return output, nil
+	return nil
 }

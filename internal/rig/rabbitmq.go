@@ -95,7 +95,7 @@ func (r *RabbitMQ) Start(ctx context.Context) (err error) {
 
 // Ctl runs rabbitmqctl on the node.
 func (r *RabbitMQ) Ctl(ctx context.Context, args ...string) error {
-	_, err := runAs(ctx, r.env, r.dir, rabbitMQCtl, args...)
+	err := runAs(ctx, r.env, r.dir, rabbitMQCtl, args...)
 	return err
 }
 

@@ -25,7 +25,7 @@ type Redis struct {
 func NewRedis(ctx context.Context, dir string) (*Redis, error) {
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
-		return nil, fmt.Errorf("Redis is not installed, run scripts/install services: %w", err) //nolint:staticcheck // a name
+		return nil, fmt.Errorf("Redis is not installed, run scripts/install services: %w", err)
 	}
 	r := &Redis{dir: dir, bin: bin}
 	if r.Addr, err = FreeAddress(ctx); err != nil {
@@ -48,7 +48,7 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 	return await(ctx, r.Process, func(ctx context.Context) error { return r.Client.Ping(ctx).Err() })
 }
 
-// URL is the address for shopd behind addr, which may be a proxy.
+// RedisURL is the address for shopd behind addr, which may be a proxy.
 func RedisURL(addr string) string { return "redis://" + addr + "/0" }
 
 // Close ends the server.

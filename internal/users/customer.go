@@ -114,7 +114,7 @@ func (a *PostalAddress) clean() error {
 func appendWrong(wrong []errs.Field, pointer string, s *string, least, most int) []errs.Field {
 	*s = strings.TrimSpace(*s)
 	n := utf8.RuneCountInString(*s)
-	detail := ""
+	var detail string
 	switch {
 	case !utf8.ValidString(*s) || strings.ContainsFunc(*s, unicode.IsControl):
 		detail = "control characters are not allowed"

@@ -17,7 +17,7 @@ type addressBody struct {
 }
 
 func newAddressBody(a Address) addressBody {
-	return addressBody{ID: a.ID, IsDefault: a.IsDefault, PostalAddress: a.PostalAddress, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt}
+	return addressBody(a)
 }
 
 func newAddressBodies(addresses []Address) []addressBody {

@@ -11,6 +11,7 @@ import (
 	"shopd/internal/platform/postgres"
 )
 
+//nolint:gosec // a statement, no key
 const selectAPIKey = `
 select id, name, hint, scopes, created_at, created_by, last_used_at, revoked_at
 from users.api_keys`

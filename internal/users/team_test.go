@@ -204,7 +204,7 @@ func TestTheLastOwnerStays(t *testing.T) {
 	group.Go(func() { failures[0] = b.SetStaffActive(t.Context(), boss, partner.ID, false) })
 	group.Go(func() { failures[1] = b.SetStaffActive(t.Context(), second, users.StaffID(boss.ID), false) })
 	group.Wait()
-	require.True(t, (failures[0] == nil) != (failures[1] == nil), "two owners who throw each other out: one wins (%v)", failures)
+	require.NotEqual(t, failures[0] == nil, failures[1] == nil, "two owners who throw each other out: one wins (%v)", failures)
 	require.EqualValues(t, 1, scalar[int64](t, b, "select count(*) from users.staff where role = 'owner' and disabled_at is null"))
 }
 

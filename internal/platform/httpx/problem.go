@@ -18,7 +18,7 @@ import (
 )
 
 // Problem is the body of every error answer: RFC 9457 with a stable code and the request's id.
-type Problem struct {
+type Problem struct { //nolint:errname // the name of RFC 9457
 	Type      string         `json:"type" doc:"Stable URI of the kind of problem." example:"urn:shopd:problem:out_of_stock"`
 	Title     string         `json:"title" doc:"The status in words."`
 	Status    int            `json:"status" doc:"The HTTP status."`

@@ -34,7 +34,7 @@ func TestAClientForStrangersStaysOutOfTheHouse(t *testing.T) {
 		require.NoError(t, err)
 		return r
 	}
-	_, err := outbound.Client(outbound.Options{}).Do(request()) //nolint:bodyclose // there is no answer
+	_, err := outbound.Client(outbound.Options{}).Do(request())
 	require.ErrorIs(t, err, outbound.ErrNotAllowed)
 	require.False(t, called)
 

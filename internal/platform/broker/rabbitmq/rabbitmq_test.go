@@ -384,7 +384,7 @@ func (p *proxy) pass(ctx context.Context, from, to net.Conn, upwards bool) {
 			<-ctx.Done()
 			return
 		}
-		if n > 0 && !(p.deaf.Load() && upwards && !bytes.Equal(buffer[:n], heartbeatFrame)) {
+		if n > 0 && (!p.deaf.Load() || !upwards || bytes.Equal(buffer[:n], heartbeatFrame)) {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
