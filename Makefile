@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-short unit services services-stop lint verify admin e2e bench chaos chaos-crash clean
+.PHONY: help build demo test test-short unit services services-stop lint verify admin e2e bench chaos chaos-crash train train-online-retail test-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,32 @@ chaos: ## buyers buy while everything fails, then all promises are checked (DURA
 
 chaos-crash: ## let one process die at every write and named point of a purchase (SEED=7 ARGS='-duration 5m')
 	$(GO) run ./chaos crash $(if $(SEED),-seed $(SEED)) $(ARGS)
+
+# A virtual environment of exactly the locked versions, made again when the lock changes.
+PYTHON ?= python3
+VENV := models/.venv
+# Two processors, unless told otherwise: that is the machine that the time of training is promised for.
+TRAIN = cd models && OMP_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS) .venv/bin/python -m shopd_models.train
+THREADS ?= 2
+# Where the public data set is (transactions.csv.gz, dev_split.json, recs_dev.jsonl.gz).
+DATA ?= ../shared/data/online-retail
+# Where trained models go.
+OUT ?=
+
+$(VENV)/locked: models/requirements.lock
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	cp $< $@
+
+train: $(VENV)/locked ## train models on purchases of a shop (PURCHASES=purchases.jsonl OUT=directory)
+	@test -n "$(PURCHASES)" || { echo 'Say what was bought: make train PURCHASES=purchases.jsonl (models/README.md tells the format).'; exit 2; }
+	$(TRAIN) shop --purchases $(abspath $(PURCHASES)) --out $(abspath $(or $(OUT),models/trained))
+
+train-online-retail: $(VENV)/locked ## train the benchmark's models (DATA=directory, OUT=models/benchmarks, ARGS=--everything)
+	$(TRAIN) online-retail --data $(abspath $(DATA)) --out $(abspath $(or $(OUT),models/benchmarks)) $(ARGS)
+
+test-models: $(VENV)/locked ## the tests of the training
+	cd models && OMP_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS) .venv/bin/python -m pytest
 
 clean: ## remove what was built; services and their data stay
 	rm -rf bin e2e/artifacts e2e/node_modules

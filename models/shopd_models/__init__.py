@@ -1,0 +1,1 @@
+"""Trains the recommendation models that shopd serves."""
