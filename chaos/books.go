@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // bookCheck is a promise as a statement: each row it finds is a breach.
@@ -34,7 +35,17 @@ from public_views.v_orders as o
 left join (
     select order_id, count(*) as live from public_views.v_payments where captured > refunded group by order_id
 ) as p using (order_id)
-where o.total > 0 and (o.status in ` + alive + `) <> (coalesce(p.live, 0) = 1)`},
+where o.total > 0 and (o.status in ` + alive + `) <> (coalesce(p.live, 0) = 1) and not (
+    o.status in ` + alive + ` and coalesce(p.live, 0) = 0 and o.total = (
+        select sum(r.amount) from orders.refunds as r where r.order_id = o.order_id and r.state = 'done' and r.reason <> 'cancelled'
+    )
+)`},
+	{"I11", "refunds of orders", `select count(*) from orders.refunds`, `
+select format('order %s: %s were given back, its payments say %s', o.order_id, r.done, p.refunded)
+from public_views.v_orders as o
+join (select order_id, sum(amount) filter (where state = 'done') as done, sum(amount) filter (where state <> 'failed') as promised from orders.refunds group by order_id) as r using (order_id)
+join (select order_id, sum(captured) as captured, sum(refunded) as refunded from public_views.v_payments group by order_id) as p using (order_id)
+where r.done > p.refunded or r.promised > o.total`},
 	{"I3", "payments", allPayments, `
 select format('payment %s is %s for order %s, which is not there', p.payment_id, p.status, p.order_id)
 from public_views.v_payments as p
@@ -48,10 +59,14 @@ left join (
 ) as m using (sku)
 where s.on_hand <> coalesce(m.quantity, 0)`},
 	{"I5", "articles", `select count(distinct sku) from public_views.v_stock`, `
-select format('%s: %s came in, %s on hand, %s in paid orders', s.sku, had.quantity, s.on_hand, coalesce(sold.quantity, 0))
+select format('%s: %s came in or back, %s on hand, %s in paid orders', s.sku, had.quantity, s.on_hand, coalesce(sold.quantity, 0))
 from public_views.v_stock as s
 join (
-    select sku, sum(quantity) as quantity from public_views.v_stock_movements where kind in ('received', 'adjusted') group by sku
+    select m.sku, sum(m.quantity) as quantity
+    from public_views.v_stock_movements as m
+    left join public_views.v_orders as o using (order_id)
+    where m.kind in ('received', 'adjusted') or m.kind = 'returned' and o.status in ` + alive + `
+    group by m.sku
 ) as had using (sku)
 left join (
     select l.sku, sum(l.quantity) as quantity
@@ -160,7 +175,7 @@ where state in ('discarded', 'cancelled') and kind <> 'jobs.tick'`},
 }
 
 func (s *stand) checkBooks(ctx context.Context, b *book) error {
-	for _, c := range bookChecks {
+	for _, c := range slices.Concat(bookChecks, couponChecks) {
 		if err := b.query(ctx, s, c.id, c.what, c.count, c.sql); err != nil {
 			return fmt.Errorf("%w\n%s", err, c.sql)
 		}

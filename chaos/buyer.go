@@ -45,7 +45,9 @@ type plan struct {
 	second  string // method after a decline; empty to give up
 	action  string // what happens on the bank's page: approve, refuse, leave
 	cancels bool   // cancels the paid order
-	returns bool   // comes back from the gateway's page; else only the webhook tells the shop
+	then    string // what the merchant does with the paid order; empty for nothing
+	coupon  string
+	returns bool // comes back from the gateway's page; else only the webhook tells the shop
 	browses bool
 	lines   []line
 }
@@ -67,6 +69,8 @@ func draw(seed, n uint64, goods []article) plan {
 		p.second = pick(rng, secondMethods)
 	}
 	p.returns = rng.IntN(2) == 0
+	p.then = pick(rng, map[string]int{"": 80, choreFulfil: 10, choreReturn: 5, choreRefund: 5})
+	p.coupon = pick(rng, map[string]int{"": 70, couponFree: 8, couponLimited: 14, couponOnce: 8})
 	p.action = pick(rng, map[string]int{"approve": 60, "refuse": 20, "leave": 20})
 	p.cancels, p.browses = rng.IntN(20) == 0, rng.IntN(3) == 0
 	for range 1 + rng.IntN(4) {
@@ -164,14 +168,7 @@ func (b *buyer) fill(ctx context.Context) bool {
 		}
 		b.header, b.principal = []string{"Authorization", "Bearer " + bearer}, fmt.Sprintf("customer %d", b.account)
 	}
-	var cart struct {
-		ID, Token string
-		Totals    struct{ Total struct{ Amount int64 } }
-		Lines     []struct {
-			SKU      string
-			Quantity int
-		}
-	}
+	var cart cartJSON
 	a := b.insist(ctx, http.MethodPost, storeAPI+"/carts", map[string]string{"currency": "USD", "country": "US"})
 	if !a.ok() || json.Unmarshal(a.body, &cart) != nil {
 		return false
@@ -200,6 +197,9 @@ func (b *buyer) fill(ctx context.Context) bool {
 	if !a.ok() || json.Unmarshal(a.body, &cart) != nil {
 		return false
 	}
+	if !b.redeem(ctx, &cart) {
+		return false
+	}
 	b.p.Seen = cart.Totals.Total.Amount
 	has := map[string]int{}
 	for _, l := range cart.Lines {
@@ -218,6 +218,16 @@ func (b *buyer) fill(ctx context.Context) bool {
 		return false
 	}
 	return true
+}
+
+// cartJSON is what buyers read of a cart.
+type cartJSON struct {
+	ID, Token string
+	Totals    struct{ Total struct{ Amount int64 } }
+	Lines     []struct {
+		SKU      string
+		Quantity int
+	}
 }
 
 // insist repeats a request that comes before paying, under one key, until the shop answers it.
@@ -271,6 +281,11 @@ func (b *buyer) pay(ctx context.Context, method, second string) outcome {
 			return b.pay(ctx, second, "")
 		}
 		return refused
+	case a.code() == "coupon_exhausted":
+		if b.coupon == "" || !b.withoutCoupon(ctx) {
+			return refused
+		}
+		return b.pay(ctx, method, second)
 	case a.code() == "already_paid":
 		return bought // an earlier try did it
 	case a.code() == "payment_in_progress", a.code() == "request_in_progress":
@@ -305,7 +320,7 @@ func (b *buyer) settle(ctx context.Context, o orderJSON) outcome {
 			return unknown
 		}
 	case o.Payment.Status == "created":
-		b.crowd.merchant.capture(o.ID)
+		b.crowd.merchant.do(choreCapture, o.ID)
 		return unknown
 	default:
 		if o = b.watch(ctx, o.ID); o.Status != "paid" {
@@ -315,8 +330,8 @@ func (b *buyer) settle(ctx context.Context, o orderJSON) outcome {
 	if b.cancels {
 		a := b.shop.do(ctx, looking, answerPatience, http.MethodPost, storeAPI+"/orders/"+o.ID+"/cancel", map[string]string{"reason": "storm"}, b.orderHeader()...)
 		b.p.Then = append(b.p.Then, "cancel: "+a.String())
-	} else if b.rng.IntN(8) == 0 {
-		b.crowd.merchant.fulfil(o.ID)
+	} else if b.then != "" {
+		b.crowd.merchant.do(b.then, o.ID)
 	}
 	return bought
 }

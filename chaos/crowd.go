@@ -17,7 +17,7 @@ const (
 	accounts = 24
 	// crowdLimit is how many buyers are in the shop at once. Further ones wait outside: the load is bounded however slow
 	// the shop is.
-	crowdLimit = 150
+	crowdLimit = 250
 	// bearerLife is how long a customer stays signed in; then the next purchase signs in again.
 	bearerLife = 30 * time.Second
 	// flashEvery is how often everybody comes at once, and flashCrowd how many those are.
@@ -170,12 +170,14 @@ func (c *crowd) rush(ctx context.Context, round int) {
 	for _, sku := range skus {
 		c.merchant.restock(ctx, sku, flashStock, fmt.Sprintf("flash-%d-%s", round, sku))
 	}
+	coupon := fmt.Sprintf("FLASH-%d", round)
+	c.merchant.promote(ctx, coupon, rushLimit, 0)
 	start := make(chan struct{})
 	var ready, group sync.WaitGroup
 	for i := range flashCrowd {
 		n := uint64(round)<<20 | uint64(i) | 1<<60
 		p := draw(c.seed, n, c.goods)
-		p.browses, p.account = false, -1
+		p.browses, p.account, p.coupon = false, -1, coupon
 		from := rng.IntN(len(skus))
 		p.lines = []line{{skus[from], 1}, {skus[(from+1)%len(skus)], 1}}
 		if i%2 == 0 {

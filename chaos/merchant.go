@@ -39,8 +39,8 @@ func newMerchant(shop *caller, apiKey string, j *journal) *merchant {
 	}
 }
 
-func (m *merchant) capture(order string) { m.put(chore{"capture", order}) }
-func (m *merchant) fulfil(order string)  { m.put(chore{"fulfilments", order}) }
+// do puts something on the list of what is to be done.
+func (m *merchant) do(what, order string) { m.put(chore{what, order}) }
 
 func (m *merchant) put(c chore) {
 	select {
@@ -54,7 +54,7 @@ func (m *merchant) open(ctx context.Context, goods []article, seed uint64) {
 	for range merchantHands {
 		m.done.Go(func() {
 			for c := range m.work {
-				m.call(ctx, adminAPI+"/orders/"+c.order+"/"+c.what, map[string]any{}, c.what+" "+c.order)
+				m.serve(ctx, c)
 			}
 		})
 	}

@@ -28,6 +28,8 @@ from (
     union all select 'payments without an outcome', count(*) from payments.payments where status in ('sending', 'unknown')
     union all select 'refunds without an answer', count(*) from payments.refunds where status <> 'succeeded'
     union all select 'webhooks to work on', count(*) from payments.webhooks where status = 'received'
+    union all select 'refunds of orders', count(*) from orders.refunds where state in ('promised', 'accepted')
+    union all select 'uses of coupons that are held', count(*) from pricing.redemptions where state = 'held'
     union all select 'reservations that are held', count(*) from inventory.reservations where state = 'held'
     union all select 'mails to send', count(*) from jobs.river_job where kind = 'mail.send' and state in ('available', 'running', 'retryable', 'scheduled', 'pending')
     union all select 'products to index', count(*) from catalog.products where indexed_version < card_version or card is null

@@ -34,7 +34,7 @@ func run(ctx context.Context, o options, say func(string)) (_ *report, err error
 	}
 	steps := arrange(o.seed, o.duration, kinds)
 	r.Schedule = steps
-	if err := errors.Join(c.register(ctx), s.awaitOpen(ctx, c.shop)); err != nil {
+	if err := errors.Join(c.register(ctx), c.promoteAll(ctx), s.awaitOpen(ctx, c.shop)); err != nil {
 		return nil, err
 	}
 	w := startWatch(ctx, s)
@@ -109,7 +109,7 @@ func (r *report) check(ctx context.Context, o options, st *storm, w *watch, c *c
 func (w *watch) tell(b *book) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id, what := range map[string]string{"I1": "looks at the payments", "I4": "looks at the stock", "I14": "looks at open payments"} {
+	for id, what := range map[string]string{"I1": "looks at the payments", "I4": "looks at the stock", "I12": "looks at coupons", "I14": "looks at open payments"} {
 		b.say(id, fmt.Sprintf("%d %s meanwhile", w.looks[id], what), w.breaches[id]...)
 	}
 	b.say("I14", fmt.Sprintf("the longest was unknown for %s", w.longest.Round(100*time.Millisecond)))

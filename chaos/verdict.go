@@ -31,6 +31,7 @@ var promises = map[string]string{
 	"I9":  "the same key has one effect and one answer, byte for byte",
 	"I10": "nothing stays half done, without the client",
 	"I11": "money is conserved in every row",
+	"I12": "coupons are used within their limits, and given back once",
 	"I13": "states move along their edges only",
 	"I14": "no payment stays unknown",
 	"I15": "without Redis, RabbitMQ or Elasticsearch the shop goes on",

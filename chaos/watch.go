@@ -93,7 +93,7 @@ func (w *watch) stock(ctx context.Context) error {
 	return err
 }
 
-// oversoldSQL compares what paid orders took with what ever came in, for what is scarce.
+// oversoldSQL compares what paid orders took with what ever came in, or came back from them, for what is scarce.
 const oversoldSQL = `
 select format('%s: %s sold, %s ever there', sold.sku, sold.quantity, had.quantity)
 from (
@@ -104,10 +104,11 @@ from (
     group by l.sku
 ) as sold
 left join (
-    select sku, sum(quantity) as quantity
-    from public_views.v_stock_movements
-    where kind in ('received', 'adjusted')
-    group by sku
+    select m.sku, sum(m.quantity) as quantity
+    from public_views.v_stock_movements as m
+    left join public_views.v_orders as o using (order_id)
+    where m.kind in ('received', 'adjusted') or m.kind = 'returned' and o.status in ('paid', 'partially_fulfilled', 'fulfilled', 'completed')
+    group by m.sku
 ) as had using (sku)
 where sold.quantity > coalesce(had.quantity, 0)`
 
@@ -132,7 +133,7 @@ where status = 'pending_payment' and pay_by < now()`
 
 func (w *watch) books(ctx context.Context) error {
 	w.note("I1", w.s.bank.twice())
-	for promise, sql := range map[string]string{"I1": doubleChargeSQL, "I4": oversoldSQL} {
+	for promise, sql := range map[string]string{"I1": doubleChargeSQL, "I4": oversoldSQL, "I12": overusedSQL} {
 		found, err := w.s.texts(ctx, sql)
 		if err != nil {
 			return err
