@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shopd/internal/catalog/search"
+	"shopd/internal/payments"
 	"shopd/internal/platform/broker"
 	"shopd/internal/platform/config"
 	"shopd/internal/platform/migrate"
@@ -82,6 +83,13 @@ func (p Program) report(ctx context.Context, c check, wrong []string) bool {
 	return true
 }
 
+// gatewayRemedies say what to do about a gateway that does not answer, or does not let us in.
+var gatewayRemedies = map[string]string{
+	payments.ProviderStripe: "see that SHOPD_STRIPE_SECRET_KEY is a key of the account at SHOPD_STRIPE_API_URL, and that the address can be reached from here",
+	payments.ProviderPayPal: "see that SHOPD_PAYPAL_CLIENT_ID, SHOPD_PAYPAL_CLIENT_SECRET and SHOPD_PAYPAL_WEBHOOK_ID are of one app at SHOPD_PAYPAL_API_URL (live and sandbox " +
+		"have addresses of their own), and that it can be reached from here",
+}
+
 func (s *Shop) checks(database *pgxpool.Pool) []check {
 	list := []check{
 		{name: "PostgreSQL", run: func(ctx context.Context) error {
@@ -112,6 +120,11 @@ func (s *Shop) checks(database *pgxpool.Pool) []check {
 	if _, away := s.engine.(search.Absent); !away {
 		list = append(list, check{name: "search", run: s.engine.Ping,
 			remedy: "see that SHOPD_ELASTICSEARCH_URL names an Elasticsearch 8 that runs; without it shoppers browse by category only"})
+	}
+	for _, provider := range s.Payments.Providers() {
+		if remedy, known := gatewayRemedies[provider]; known {
+			list = append(list, check{name: provider, run: func(ctx context.Context) error { return s.Payments.Ping(ctx, provider) }, remedy: remedy})
+		}
 	}
 	return append(list, check{name: "dead letters", after: "schema", run: func(ctx context.Context) error {
 		counts, err := broker.NewDeadLetters(s.pools.relay).Count(ctx)

@@ -12,6 +12,7 @@ import (
 	"shopd/internal/payments/gatewaytest"
 	paypaldouble "shopd/internal/payments/gatewaytest/paypal"
 	stripedouble "shopd/internal/payments/gatewaytest/stripe"
+	"shopd/internal/platform/config"
 )
 
 // DoublesOptions are the flags of shopd gateway-doubles.
@@ -95,6 +96,22 @@ func openDoubles(o DoublesOptions) (_ *doubles, err error) {
 	}
 	d.paypal, err = gatewaytest.Listen(paypal, o.PayPalAddr)
 	return d, err
+}
+
+// configure makes a shop pay through the doubles.
+func (d *doubles) configure(cfg *config.Config) {
+	cfg.Stripe = config.Stripe{SecretKey: doubleStripeKey, WebhookSecrets: []config.Secret{stripedouble.DefaultWebhookSecret}, APIURL: d.stripe.URL}
+	cfg.PayPal = config.PayPal{ClientID: doublePayPalID, ClientSecret: doublePayPalSecret, WebhookID: paypaldouble.DefaultWebhookID, APIURL: d.paypal.URL}
+}
+
+// openDoubles starts the doubles of a demo on free ports. Their books are kept with the shop's data.
+func (p *process) openDoubles() (*doubles, error) {
+	data := p.dir.Join("gateways")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("make a directory for the gateways' books: %w", err)
+	}
+	const free = "127.0.0.1:0"
+	return openDoubles(DoublesOptions{StripeAddr: free, PayPalAddr: free, Shop: "http://" + reachable(p.public.Addr()), Data: data, Seed: 1})
 }
 
 // settings are what a shop needs to pay through the doubles.

@@ -106,6 +106,8 @@ type connection struct {
 	MasterKey   string `json:"master_key"`
 	Storefront  string `json:"storefront"`
 	Ops         string `json:"ops"`
+	// Gateways are the settings of the doubles that the shop pays through.
+	Gateways []string `json:"gateways,omitempty"`
 }
 
 const connectionName = "connection.json"

@@ -99,7 +99,10 @@ type process struct {
 	roles    []Role
 	dir      *embedded.Dir // nil in production
 	progress func(string)
+	// sample says that Stripe and PayPal are doubles, unless a setting names one of them.
+	sample bool
 
+	doubles          *doubles // nil where there are none
 	shop             *Shop
 	public, opsLines net.Listener
 	services         *services
@@ -191,17 +194,29 @@ func (p *process) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	p.shop, err = Open(ctx, p.cfg, Options{Version: p.Version, DataDir: data, Instruments: p.in, Media: bundledPictures})
+	if p.sample && p.cfg.Stripe.SecretKey == "" && p.cfg.PayPal.ClientID == "" {
+		if p.doubles, err = p.openDoubles(); err != nil {
+			return err
+		}
+		p.doubles.configure(&p.cfg)
+	}
+	p.shop, err = Open(ctx, p.cfg, Options{
+		Version: p.Version, DataDir: data, Instruments: p.in, Media: bundledPictures, Doubles: p.doubles != nil,
+	})
 	if err != nil {
 		return err
 	}
 	if p.dir == nil {
 		return nil
 	}
-	return connection{
+	c := connection{
 		DatabaseURL: p.cfg.Database.URL.Reveal(), RedisURL: p.cfg.Redis.URL.Reveal(), RabbitMQURL: p.cfg.RabbitMQ.URL.Reveal(),
 		SearchURL: p.cfg.Search.URL.Reveal(), MasterKey: p.cfg.Keys.Master.Reveal(), Storefront: p.storefront(), Ops: p.ops(),
-	}.tell(p.dir.Path())
+	}
+	if p.doubles != nil {
+		c.Gateways = p.doubles.settings()
+	}
+	return c.tell(p.dir.Path())
 }
 
 // servicesStop bounds the end of the embedded services.
@@ -209,6 +224,9 @@ const servicesStop = 10 * time.Second
 
 func (p *process) close() error {
 	var failures []error
+	if p.doubles != nil { // before the shop, so that no webhook meets one that is gone
+		failures = append(failures, p.doubles.close())
+	}
 	if p.shop != nil {
 		failures = append(failures, p.shop.Close())
 	} else {
@@ -283,7 +301,7 @@ func (p Program) Demo(ctx context.Context, o DemoOptions) error {
 			fmt.Fprintln(p.Stderr, "  "+text)
 		}
 	}
-	process := &process{Program: p, cfg: cfg, in: in, roles: AllRoles(), dir: dir, progress: say}
+	process := &process{Program: p, cfg: cfg, in: in, roles: AllRoles(), dir: dir, progress: say, sample: true}
 	return process.run(ctx, func(ctx context.Context) error {
 		if err := process.shop.awaitSchema(ctx); err != nil {
 			return err
@@ -326,6 +344,9 @@ func (p *process) welcome(ctx context.Context, o DemoOptions) error {
 		"storefront": p.storefront(), "admin": p.storefront() + "/admin/login?token=" + url.QueryEscape(token), "ops": p.ops(),
 		"mail": p.storefront() + "/dev/mail", "data": p.dir.Path(), "version": p.Version,
 	}
+	if p.doubles != nil {
+		where["stripe"], where["paypal"] = p.doubles.stripe.URL, p.doubles.paypal.URL
+	}
 	if o.JSON {
 		return json.NewEncoder(p.Stdout).Encode(where)
 	}
@@ -343,7 +364,7 @@ func (p *process) welcome(ctx context.Context, o DemoOptions) error {
   Metrics      %s/metrics%s
   Data         %s
 
-  Pay with a test card at the checkout: no money moves. Ctrl-C closes the shop; the data stays.
+  Pay at the checkout by card, PayPal or test card: no money moves. Ctrl-C closes the shop; the data stays.
 
 `, p.cfg.Shop.Name, where["storefront"], where["admin"], where["mail"], where["ops"], customer, where["data"])
 	return err
@@ -381,6 +402,7 @@ func (p Program) toolConfig(data string) (config.Config, string, error) {
 		environ = append(append([]string{}, environ...), "SHOPD_ENV=demo", "SHOPD_DATABASE_URL="+running.DatabaseURL, "SHOPD_REDIS_URL="+running.RedisURL,
 			"SHOPD_RABBITMQ_URL="+running.RabbitMQURL, "SHOPD_ELASTICSEARCH_URL="+running.SearchURL, "SHOPD_MASTER_KEY="+running.MasterKey,
 			"SHOPD_BASE_URL="+running.Storefront)
+		environ = append(environ, running.Gateways...)
 	}
 	cfg, err := config.LoadWithFile(environ, config.Production, ".env")
 	if err == nil && !cfg.Profile.Strict() && cfg.Keys.Master == "" {

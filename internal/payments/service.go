@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +17,7 @@ import (
 	"shopd/internal/events"
 	"shopd/internal/money"
 	"shopd/internal/platform/broker"
+	"shopd/internal/platform/errs"
 	"shopd/internal/platform/id"
 	"shopd/internal/platform/jobs"
 	"shopd/internal/platform/outbox"
@@ -66,6 +69,18 @@ func (s *Service) Offers(provider, method string) bool {
 		return a.Accepts(method)
 	}
 	return method == ""
+}
+
+// Providers are the gateways that are set up, sorted.
+func (s *Service) Providers() []string { return slices.Sorted(maps.Keys(s.gateways)) }
+
+// Ping asks a gateway whether it answers and lets us in.
+func (s *Service) Ping(ctx context.Context, provider string) error {
+	gateway := s.gateways[provider]
+	if gateway == nil {
+		return errs.ErrNotFound
+	}
+	return gateway.Ping(ctx)
 }
 
 // Pay asks the provider for the money of an order and returns the payment with where it stands after that:
