@@ -88,8 +88,9 @@ type AdminOrderPath struct {
 // adminOrder is an order with what staff may do with it.
 type adminOrder struct {
 	orderBody
-	CustomerID string   `json:"customer_id,omitempty"`
-	Actions    []string `json:"actions" doc:"cancel, capture, fulfil, edit, refund, return, address: what may be done now."`
+	CustomerID string       `json:"customer_id,omitempty"`
+	Refundable money.Amount `json:"refundable" doc:"What of its money can still go back."`
+	Actions    []string     `json:"actions" doc:"cancel, capture, fulfil, edit, refund, return, address: what may be done now."`
 }
 
 type adminOrderOutput struct {
@@ -101,7 +102,7 @@ func adminAnswer(o *Order, err error) (*adminOrderOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &adminOrderOutput{ETag: httpx.ETag(o.Version), Body: adminOrder{orderBody: bodyOf(o), CustomerID: o.CustomerID, Actions: o.Actions()}}, nil
+	return &adminOrderOutput{ETag: httpx.ETag(o.Version), Body: adminOrder{orderBody: bodyOf(o), CustomerID: o.CustomerID, Refundable: o.Refundable(), Actions: o.Actions()}}, nil
 }
 
 func (h adminHandlers) get(ctx context.Context, in *AdminOrderPath) (*adminOrderOutput, error) {

@@ -3,10 +3,10 @@ import type { Order, OrderAction, OrderLine, OrderStatus, PaymentStatus, Product
 type Stage = [status: OrderStatus, payment: PaymentStatus | '', actions: OrderAction[]];
 
 const stages: Stage[] = [
-  ['paid', 'captured', ['cancel', 'fulfil']],
+  ['paid', 'captured', ['cancel', 'fulfil', 'edit', 'refund']],
   ['paid', 'authorised', ['cancel', 'capture', 'fulfil']],
   ['pending_payment', 'requires_action', ['cancel']],
-  ['fulfilled', 'captured', []],
+  ['fulfilled', 'captured', ['refund', 'return']],
   ['paid', 'captured', ['cancel', 'fulfil']],
   ['completed', 'captured', []],
   ['cancelled', 'refunded', []],
@@ -45,13 +45,11 @@ function makeOrder(n: number, products: Product[], placedAt: Date): Order {
   const tax = Math.round((subtotal - discount) * 0.0825);
   const total = subtotal - discount + 500 + tax;
   const at = placedAt.toISOString();
-  const history = [
-    { at, kind: 'placed', actor: 'customer:cus_1' },
-    ...(payment ? [{ at, kind: `payment_${payment}`, actor: 'system' }] : []),
-    ...(status === 'cancelled'
-      ? [{ at, kind: 'cancelled', actor: 'staff:stf_1', detail: 'Customer changed their mind' }]
-      : []),
-  ];
+  const sent = ['fulfilled', 'completed'].includes(status);
+  for (const line of lines) line.fulfilled_quantity = sent ? line.quantity : 0;
+  const paid = payment !== '' && ['captured', 'refunded', 'partially_refunded'].includes(payment);
+  const payments = payment ? [makePayment(n, payment, total, at)] : [];
+  const refunded = payments[0]?.refunded.amount ?? 0;
   return {
     id: `ord_${String(n + 1).padStart(3, '0')}`,
     number: 10_564 - n,
@@ -80,8 +78,29 @@ function makeOrder(n: number, products: Product[], placedAt: Date): Order {
       country: 'US',
       phone: '+1 503 555 0142',
     },
-    payments: payment ? [makePayment(n, payment, total, at)] : [],
-    history,
+    ...(paid && { paid_at: at }),
+    promotions: discount ? [{ promotion_id: 'promo_1', code: 'SPRING10', title: 'Spring' }] : [],
+    payments,
+    fulfilments: sent
+      ? [
+          {
+            id: `ful_${n}`,
+            lines: lines.map(({ id, quantity }) => ({ line_id: id, quantity })),
+            carrier: 'UPS',
+            tracking: `1Z999AA1${n}`,
+            tracking_url: `https://www.ups.com/track?tracknum=1Z999AA1${n}`,
+            created_at: at,
+          },
+        ]
+      : [],
+    refunded: usd(refunded),
+    refundable: usd(paid && status !== 'cancelled' ? total - refunded : 0),
+    refunds: [],
+    returns: [],
+    documents: paid
+      ? [{ id: `doc_${n}`, kind: 'invoice', number: `INV-2026-${String(n).padStart(6, '0')}`, issued_at: at }]
+      : [],
+    supplements: [],
     actions,
   };
 }
@@ -116,6 +135,9 @@ function makeLine(n: number, k: number, products: Product[]): OrderLine {
     options: variant.options,
     image: product.images[0]?.url,
     quantity,
+    fulfilled_quantity: 0,
+    cancelled_quantity: 0,
+    returned_quantity: 0,
     unit_price: variant.price,
     discount: usd(0),
     tax: usd(0),

@@ -1,12 +1,24 @@
-import type { Order, OrderSummary, Overview, Product, ProductSummary } from '../src/api/types';
+import type {
+  Order,
+  OrderSummary,
+  Overview,
+  Product,
+  ProductSummary,
+  Promotion,
+  TimelineEntry,
+} from '../src/api/types';
 import { makeProducts } from './catalogue.ts';
 import { makeOrders } from './orders.ts';
+import { makePromotions } from './promotions.ts';
 
 /** The state behind the mock API: one signed-in member of staff, products and orders that change like real ones. */
 export interface Shop {
   signedIn: boolean;
   products: Product[];
   orders: Order[];
+  promotions: Promotion[];
+  /** What happened to orders beyond being placed, by their id. */
+  timelines: Map<string, TimelineEntry[]>;
   /** Answers by Idempotency-Key, so that a repeated write changes nothing. */
   answers: Map<string, unknown>;
 }
@@ -16,7 +28,14 @@ export const mockPassword = 'correct horse';
 
 export function newShop(now = new Date()): Shop {
   const products = makeProducts();
-  return { signedIn: true, products, orders: makeOrders(products, now), answers: new Map() };
+  return {
+    signedIn: true,
+    products,
+    orders: makeOrders(products, now),
+    promotions: makePromotions(now),
+    timelines: new Map(),
+    answers: new Map(),
+  };
 }
 
 export function summariseOrder(order: Order): OrderSummary {

@@ -39,6 +39,24 @@ export const routes: RouteObject[] = [
                 lazy: async () => ({ Component: (await import('./products/product-page')).ProductPage }),
               },
               {
+                path: 'promotions',
+                lazy: async () => ({
+                  Component: (await import('./promotions/promotions-page')).PromotionsPage,
+                }),
+              },
+              {
+                path: 'promotions/new',
+                lazy: async () => ({
+                  Component: (await import('./promotions/promotion-page')).NewPromotionPage,
+                }),
+              },
+              {
+                path: 'promotions/:id',
+                lazy: async () => ({
+                  Component: (await import('./promotions/promotion-page')).PromotionPage,
+                }),
+              },
+              {
                 path: '*',
                 lazy: async () => ({ Component: (await import('./components/not-found')).NotFound }),
               },

@@ -1,17 +1,26 @@
-import { request } from './client';
+import { apiBase, request } from './client';
 import { intents } from './idempotency';
 import { inOrder } from './variants';
 import type {
+  LinePieces,
   Me,
   Money,
   Order,
+  OrderEdit,
   OrderSummary,
   Overview,
   Page,
   Product,
   ProductPatch,
   ProductSummary,
+  Promotion,
+  PromotionDay,
+  PromotionInput,
+  Receipt,
+  ReturnReason,
   StockLevel,
+  TimelineEntry,
+  Tracking,
   Variant,
 } from './types';
 
@@ -37,8 +46,33 @@ export const api = {
   cancelOrder: (id: string, reason: string) =>
     post<Order>(`/orders/${encode(id)}/cancel`, { reason }).then(wholeOrder),
   captureOrder: (id: string) => post<Order>(`/orders/${encode(id)}/capture`, {}).then(wholeOrder),
-  fulfilOrder: (id: string, tracking: string) =>
-    post<Order>(`/orders/${encode(id)}/fulfilments`, tracking ? { tracking } : {}).then(wholeOrder),
+  fulfilOrder: (id: string, lines: LinePieces[], tracking: Tracking) =>
+    post<Order>(`/orders/${encode(id)}/fulfilments`, { lines, ...tracking }).then(wholeOrder),
+  setTracking: (id: string, fulfilmentId: string, tracking: Tracking) =>
+    request<Order>('PUT', `/orders/${encode(id)}/fulfilments/${encode(fulfilmentId)}/tracking`, {
+      body: tracking,
+    }).then(wholeOrder),
+  editOrder: (id: string, edit: OrderEdit) =>
+    post<Order>(`/orders/${encode(id)}/edits`, edit).then(wholeOrder),
+  refundOrder: (id: string, amount: Money, reason: string) =>
+    post<Order>(`/orders/${encode(id)}/refunds`, { amount, reason }).then(wholeOrder),
+  retryRefund: (id: string, refundId: string) =>
+    post<Order>(`/orders/${encode(id)}/refunds/${encode(refundId)}/retry`, {}).then(wholeOrder),
+  createReturn: (id: string, body: { lines: LinePieces[]; reason: ReturnReason; note: string }) =>
+    post<Order>(`/orders/${encode(id)}/returns`, body).then(wholeOrder),
+  decideReturn: (id: string, returnId: string, decision: 'approve' | 'reject' | 'cancel', note: string) =>
+    post<Order>(`/orders/${encode(id)}/returns/${encode(returnId)}/${decision}`, { note }).then(wholeOrder),
+  receiveReturn: (id: string, returnId: string, receipt: Receipt) =>
+    post<Order>(`/orders/${encode(id)}/returns/${encode(returnId)}/receive`, receipt).then(wholeOrder),
+  noteOrder: (id: string, note: string) =>
+    post<Order>(`/orders/${encode(id)}/notes`, { note }).then(wholeOrder),
+  timeline: (id: string, signal?: AbortSignal) =>
+    request<{ items: TimelineEntry[] | null }>('GET', `/orders/${encode(id)}/timeline`, { signal }).then(
+      ({ items }) => filled(items),
+    ),
+  /** Where the PDF of an invoice or a credit note is. */
+  documentUrl: (id: string, documentId: string) =>
+    `${apiBase}/orders/${encode(id)}/documents/${encode(documentId)}`,
 
   products: (filter: ListFilter, after: string | null, signal?: AbortSignal) =>
     request<Page<ProductSummary>>('GET', '/products', {
@@ -60,6 +94,23 @@ export const api = {
   /** quantity is signed: 5 came in, −2 went missing. */
   adjustStock: (sku: string, quantity: number, reason: string) =>
     post<StockLevel>(`/inventory/${encode(sku)}/adjustments`, { quantity, reason }),
+
+  promotions: (after: string | null, signal?: AbortSignal) =>
+    request<Page<Promotion>>('GET', '/promotions', { query: { limit: pageSize, after }, signal }),
+  promotion: (id: string, signal?: AbortSignal) =>
+    request<Promotion>('GET', `/promotions/${encode(id)}`, { signal }),
+  createPromotion: (promotion: PromotionInput) => post<Promotion>('/promotions', promotion),
+  /** Rejects with 412 when somebody else changed the promotion after version was read. */
+  replacePromotion: (id: string, version: number, promotion: PromotionInput) =>
+    request<Promotion>('PUT', `/promotions/${encode(id)}`, {
+      body: promotion,
+      headers: { 'If-Match': `"${version}"` },
+    }),
+  /** What a promotion did in the last 30 days. */
+  promotionDays: (id: string, signal?: AbortSignal) =>
+    request<{ items: PromotionDay[] }>('GET', `/promotions/${encode(id)}/statistics`, { signal }).then(
+      ({ items }) => items,
+    ),
 };
 
 const encode = encodeURIComponent;
@@ -76,8 +127,13 @@ function wholeOrder(order: Order): Order {
   return {
     ...order,
     lines: filled(order.lines).map((line) => ({ ...line, options: filledMap(line.options) })),
+    promotions: filled(order.promotions),
     payments: filled(order.payments),
-    history: filled(order.history),
+    fulfilments: filled(order.fulfilments),
+    refunds: filled(order.refunds),
+    returns: filled(order.returns).map((r) => ({ ...r, exchange: filled(r.exchange) })),
+    documents: filled(order.documents),
+    supplements: filled(order.supplements),
     actions: filled(order.actions),
   };
 }

@@ -18,8 +18,12 @@ export const keys = {
   orders: (filter?: ListFilter) => (filter ? (['orders', filter] as const) : (['orders'] as const)),
   recentOrders: ['orders', 'recent'] as const,
   order: (id: string) => ['order', id] as const,
+  timeline: (id: string) => ['order', id, 'timeline'] as const,
   products: (filter?: ListFilter) => (filter ? (['products', filter] as const) : (['products'] as const)),
   product: (id: string) => ['product', id] as const,
+  promotions: ['promotions'] as const,
+  promotion: (id: string) => ['promotion', id] as const,
+  promotionDays: (id: string) => ['promotion', id, 'days'] as const,
 };
 
 /** Retries what may pass (no answer, 5xx), never what the server decided. */
@@ -84,22 +88,50 @@ export function useOrder(id: string) {
   });
 }
 
-/** Whether money is still on its way: the gateway is being asked, or a cancelled order is being paid back. */
-function isSettling(order: Order): boolean {
-  return order.payments.some(
-    ({ status }) =>
-      status === 'sending' || status === 'unknown' || (order.status === 'cancelled' && status === 'captured'),
+/** What happened to an order, read again whenever the order changed. */
+export function useTimeline({ id, version }: Order) {
+  return useQuery({
+    queryKey: [...keys.timeline(id), version],
+    queryFn: ({ signal }) => api.timeline(id, signal),
+    placeholderData: keepPreviousData,
+    // Mails and documents come a moment after what they are about, and change no order.
+    refetchInterval: 10_000,
+  });
+}
+
+/** Whether money is still on its way: the gateway is being asked, or something is being paid back. */
+function isSettling({ status, payments, refunds, documents }: Order): boolean {
+  const unwritten = refunds.slice(documents.filter((d) => d.kind === 'credit_note').length);
+  return (
+    payments.some(
+      (p) =>
+        p.status === 'sending' ||
+        p.status === 'unknown' ||
+        (status === 'cancelled' && p.status === 'captured'),
+    ) ||
+    refunds.some((r) => r.state === 'promised' || r.state === 'accepted') ||
+    // Credit notes come a moment after what they are about.
+    unwritten.some((r) => Date.now() - Date.parse(r.created_at) < 60_000)
   );
 }
 
-/** Changes an order, shows the one that came back and says done; lists and figures are read again. */
-export function useOrderAction(id: string, run: () => Promise<Order>, done: string) {
+/**
+ * Changes an order, shows the one that came back and says what was done; lists and figures are read again.
+ */
+export function useOrderAction<V = undefined>(
+  id: string,
+  run: (values: V) => Promise<Order>,
+  done: string | ((order: Order, values: V) => string),
+) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: run,
-    onSuccess: (order) => {
+    onSuccess: (order, values) => {
       // Here and not in the dialog: the dialog goes away with the action that is no longer possible.
-      notifications.show({ message: done, color: 'green' });
+      notifications.show({
+        message: typeof done === 'string' ? done : done(order, values),
+        color: 'green',
+      });
       client.setQueryData(keys.order(id), order);
     },
     // A refusal means that the order is not what the screen shows.
@@ -124,4 +156,27 @@ export function useProducts(filter: ListFilter) {
 
 export function useProduct(id: string) {
   return useQuery({ queryKey: keys.product(id), queryFn: ({ signal }) => api.product(id, signal) });
+}
+
+export function usePromotions() {
+  return useInfiniteQuery({
+    queryKey: keys.promotions,
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam, signal }) => api.promotions(pageParam, signal),
+    getNextPageParam: (page) => page.next,
+  });
+}
+
+export function usePromotion(id: string) {
+  return useQuery({
+    queryKey: keys.promotion(id),
+    queryFn: ({ signal }) => api.promotion(id, signal),
+  });
+}
+
+export function usePromotionDays(id: string) {
+  return useQuery({
+    queryKey: keys.promotionDays(id),
+    queryFn: ({ signal }) => api.promotionDays(id, signal),
+  });
 }

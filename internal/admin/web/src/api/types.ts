@@ -100,11 +100,102 @@ export interface OrderLine {
   /** Address of the picture; absent when the product has none. */
   image?: string;
   quantity: number;
+  fulfilled_quantity: number;
+  /** Taken off before they were sent. */
+  cancelled_quantity: number;
+  /** Sent and given back. */
+  returned_quantity: number;
   unit_price: Money;
   discount: Money;
+  /** Added on top of the price; zero where the price includes it. */
   tax: Money;
+  /** unit_price × quantity − discount + tax. */
   total: Money;
   product_id: string;
+}
+
+/** So many pieces of a line. */
+export interface LinePieces {
+  line_id: string;
+  quantity: number;
+}
+
+export interface Tracking {
+  carrier?: string;
+  /** The carrier's number of the parcel. */
+  tracking?: string;
+  tracking_url?: string;
+}
+
+export interface Fulfilment extends Tracking {
+  id: string;
+  lines: LinePieces[];
+  created_at: string;
+}
+
+export interface Refund {
+  id: string;
+  /** failed: the gateway would not give it; it stays owed. */
+  state: 'promised' | 'accepted' | 'done' | 'failed';
+  amount: Money;
+  shipping: Money;
+  reason: string;
+  return_id?: string;
+  created_at: string;
+}
+
+export const returnReasons = [
+  'damaged',
+  'wrong_article',
+  'not_as_described',
+  'does_not_fit',
+  'changed_mind',
+  'other',
+] as const;
+export type ReturnReason = (typeof returnReasons)[number];
+
+export type ReturnStatus = 'requested' | 'approved' | 'received' | 'rejected' | 'cancelled';
+
+export interface Return {
+  id: string;
+  status: ReturnStatus;
+  reason: ReturnReason;
+  note?: string;
+  lines: (LinePieces & { received_quantity: number; restocked_quantity: number })[];
+  /** What is wanted instead; empty for the money. */
+  exchange: Wanted[];
+  refund_id?: string;
+  exchange_order_id?: string;
+  created_at: string;
+}
+
+/** An article by its SKU. */
+export interface Wanted {
+  sku?: string;
+  quantity: number;
+}
+
+export interface OrderDocument {
+  id: string;
+  kind: 'invoice' | 'credit_note';
+  number: string;
+  issued_at: string;
+}
+
+/** An order that belongs to another one: an addition or an exchange. */
+export interface Supplement {
+  order_id: string;
+  parent_id: string;
+  kind: 'addition' | 'exchange';
+  number: number;
+  status: OrderStatus;
+  total: Money;
+}
+
+export interface AppliedPromotion {
+  promotion_id: string;
+  code?: string;
+  title: string;
 }
 
 export interface OrderTotals {
@@ -140,15 +231,19 @@ export interface Payment {
   created_at: string;
 }
 
-export interface HistoryEntry {
+/** One thing that happened to an order, or to its payments, parcels, returns, mails and documents. */
+export interface TimelineEntry {
   at: string;
   kind: string;
   /** Who did it: "customer:cus_…", "staff:stf_…", "system". */
   actor?: string;
   detail?: string;
+  amount?: Money;
+  /** In the words of whoever did it. */
+  note?: string;
 }
 
-export type OrderAction = 'cancel' | 'fulfil' | 'capture';
+export type OrderAction = 'cancel' | 'fulfil' | 'capture' | 'edit' | 'refund' | 'return' | 'address';
 
 export interface Order {
   id: string;
@@ -158,13 +253,26 @@ export interface Order {
   email: string;
   currency: string;
   placed_at: string;
+  paid_at?: string;
   lines: OrderLine[];
   totals: OrderTotals;
   /** Without a name where nothing is sent. */
   shipping_method: { name: string };
   shipping_address: Address;
+  promotions: AppliedPromotion[];
   payments: Payment[];
-  history: HistoryEntry[];
+  fulfilments: Fulfilment[];
+  /** Of the total, what goes back or went back. The total stays what was charged. */
+  refunded: Money;
+  /** What of the order's money can still go back. */
+  refundable: Money;
+  refunds: Refund[];
+  returns: Return[];
+  documents: OrderDocument[];
+  /** The order that this one was made for. */
+  belongs_to?: Supplement;
+  /** Orders that were made for this one. */
+  supplements: Supplement[];
   /** What may be done with the order now; the server decides. */
   actions: OrderAction[];
 }
@@ -236,4 +344,85 @@ export interface StockLevel {
   on_hand: number;
   reserved: number;
   available: number;
+}
+
+/** What arrived of a return. */
+export interface Receipt {
+  lines: (LinePieces & { restock: boolean })[];
+  refund_shipping: boolean;
+  /** Kept for wear. */
+  deduction?: Money;
+  /** Give the money back although an exchange was asked for. */
+  money_only: boolean;
+  note?: string;
+}
+
+export interface OrderEdit {
+  /** How many pieces of these lines are wanted from now on. */
+  lines: LinePieces[];
+  add: Wanted[];
+  /** What is taken off cannot be sold again. */
+  lost: boolean;
+  note?: string;
+}
+
+export const promotionKinds = ['percentage', 'fixed_amount', 'free_shipping', 'buy_x_get_y'] as const;
+export type PromotionKind = (typeof promotionKinds)[number];
+
+/** Articles by id; all of them where it is empty. */
+export interface PromotionScope {
+  products?: string[];
+  variants?: string[];
+  categories?: string[];
+}
+
+export interface PromotionConditions {
+  minimum_subtotal?: Money[];
+  currencies?: string[];
+  customer_groups?: string[];
+  customers?: string[];
+  first_order?: boolean;
+  shipping_methods?: string[];
+}
+
+/** What the merchant says of a promotion; it is replaced as a whole. */
+export interface PromotionInput {
+  title: string;
+  kind: PromotionKind;
+  active: boolean;
+  /** Without codes it is applied by itself. */
+  codes?: string[];
+  percent?: number;
+  amounts?: Money[];
+  per?: 'order' | 'line' | 'piece';
+  buy?: PromotionScope & { quantity: number };
+  get?: PromotionScope & { quantity: number };
+  max_sets?: number;
+  include: PromotionScope;
+  exclude: PromotionScope;
+  conditions: PromotionConditions;
+  stack_group?: string;
+  stacking?: 'combinable' | 'exclusive';
+  priority?: number;
+  valid_from?: string;
+  valid_to?: string;
+  use_limit?: number;
+  per_customer_limit?: number;
+}
+
+export interface Promotion extends PromotionInput {
+  id: string;
+  /** Counted against its limits, also by orders that wait to be paid; 0 without limits. */
+  uses: number;
+  version: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface PromotionDay {
+  date: string;
+  orders: number;
+  revenue: Money;
+  discount: Money;
+  cancelled: number;
 }

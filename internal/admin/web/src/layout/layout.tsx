@@ -1,6 +1,6 @@
 import { AppShell, Burger, Group, NavLink, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { IconHome, IconPackage, IconReceipt, type Icon } from '@tabler/icons-react';
+import { IconHome, IconPackage, IconReceipt, IconTag, type Icon } from '@tabler/icons-react';
 import { Suspense } from 'react';
 import { Link, Outlet, ScrollRestoration, useLocation } from 'react-router';
 import { useMe } from '../api/queries';
@@ -12,6 +12,7 @@ const sections: { to: string; label: string; icon: Icon }[] = [
   { to: '/', label: 'Home', icon: IconHome },
   { to: '/orders', label: 'Orders', icon: IconReceipt },
   { to: '/products', label: 'Products', icon: IconPackage },
+  { to: '/promotions', label: 'Promotions', icon: IconTag },
 ];
 
 /** The frame of every page: header, sections at the side (behind a button on a phone), and the page itself. */

@@ -16,7 +16,7 @@ export function Lines({ order }: { order: Order }) {
       flush
       aside={
         <Text size="sm" c="dimmed">
-          {countOf(count, 'item')}
+          {countOf(count, 'item')} · {taxText(order)}
         </Text>
       }
     >
@@ -30,7 +30,14 @@ export function Lines({ order }: { order: Order }) {
   );
 }
 
+/** Whether the sums of the lines contain tax. Tax that is added on top stands in a row of its own. */
+function taxText({ totals }: Order): string {
+  if (totals.tax_included.amount !== 0) return 'tax included';
+  return totals.tax.amount !== 0 ? 'before tax' : 'no tax';
+}
+
 function Line({ line }: { line: OrderLine }) {
+  const progress = progressOf(line);
   return (
     <li className={classes.line}>
       <Thumb image={line.image} size={48} />
@@ -41,17 +48,22 @@ function Line({ line }: { line: OrderLine }) {
         <Text size="xs" c="dimmed">
           {[optionText(line.options), line.sku].filter(Boolean).join(' · ')}
         </Text>
+        {progress && (
+          <Text size="xs" c="dimmed">
+            {progress}
+          </Text>
+        )}
       </div>
       <Text size="sm" c="dimmed" className={classes.each} component="div">
         <MoneyText value={line.unit_price} /> × {line.quantity}
       </Text>
       <div className={classes.sum}>
         <Text size="sm" component="div">
-          <MoneyText value={line.total} />
+          <MoneyText value={netOf(line)} />
         </Text>
         {line.discount.amount !== 0 && (
           <Text size="xs" c="dimmed" component="div">
-            <MoneyText value={reduction(line.discount)} />
+            <MoneyText value={reduction(line.discount)} /> discount
           </Text>
         )}
       </div>
@@ -59,15 +71,45 @@ function Line({ line }: { line: OrderLine }) {
   );
 }
 
-function Totals({ order: { totals, shipping_method: method } }: { order: Order }) {
+/** What a line comes to without the tax that is added on top: the lines add up to the subtotal less the discount. */
+function netOf(line: OrderLine): Money {
+  return { ...line.total, amount: line.total.amount - line.tax.amount };
+}
+
+/** What became of the pieces of a line; empty while all of them wait. */
+function progressOf(line: OrderLine): string {
+  const parts: [number, string][] = [
+    [line.fulfilled_quantity, 'sent'],
+    [line.cancelled_quantity, 'taken off'],
+    [line.returned_quantity, 'returned'],
+  ];
+  return parts
+    .filter(([n]) => n > 0)
+    .map(([n, word]) => `${n} ${word}`)
+    .join(' · ');
+}
+
+function Totals({ order }: { order: Order }) {
+  const { totals, shipping_method: method, refunded } = order;
+  const codes = order.promotions.map((p) => p.code ?? p.title).join(', ');
   return (
     <dl className={classes.totals}>
       <Row label="Subtotal" value={totals.subtotal} />
-      {totals.discount.amount !== 0 && <Row label="Discount" value={reduction(totals.discount)} />}
+      {totals.discount.amount !== 0 && (
+        <Row label={codes ? `Discount (${codes})` : 'Discount'} value={reduction(totals.discount)} />
+      )}
       <Row label={method.name ? 'Shipping' : 'Shipping (none chosen)'} value={totals.shipping} />
       {totals.tax_included.amount === 0 && <Row label="Tax" value={totals.tax} />}
       <Row label="Total" value={totals.total} strong />
       {totals.tax_included.amount !== 0 && <Row label="Includes tax" value={totals.tax_included} />}
+      {refunded.amount !== 0 && <Row label="Refunded" value={reduction(refunded)} />}
+      {refunded.amount !== 0 && (
+        <Row
+          label="Stays with the shop"
+          value={{ ...totals.total, amount: totals.total.amount - refunded.amount }}
+          strong
+        />
+      )}
     </dl>
   );
 }

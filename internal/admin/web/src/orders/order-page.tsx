@@ -11,10 +11,13 @@ import { usePageTitle } from '../components/page-title';
 import { ErrorState } from '../components/states';
 import { OrderStatusLabel } from '../components/status';
 import { DayAndTime } from '../components/time';
+import { Documents, RelatedOrders } from './documents';
 import { History } from './history';
 import { Lines } from './lines';
 import { OrderActions } from './order-actions';
+import { Parcels } from './parcels';
 import { Payments } from './payments';
+import { Returns } from './returns';
 
 /** One order: what was bought, how it was paid, where it goes, what happened. */
 export function OrderPage() {
@@ -49,13 +52,17 @@ function OrderView({ order }: { order: Order }) {
         <Grid.Col span={{ base: 12, md: 8 }}>
           <Stack gap="md">
             <Lines order={order} />
-            <Payments payments={order.payments} />
+            <Returns order={order} />
+            <Parcels order={order} />
+            <Payments order={order} />
           </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 4 }}>
           <Stack gap="md">
             <Customer order={order} />
-            <History entries={order.history} />
+            <RelatedOrders order={order} />
+            <Documents order={order} />
+            <History order={order} />
           </Stack>
         </Grid.Col>
       </Grid>

@@ -1,15 +1,18 @@
-import { Text } from '@mantine/core';
-import type { Payment } from '../api/types';
+import { Button, Text } from '@mantine/core';
+import { api } from '../api/endpoints';
+import { useOrderAction } from '../api/queries';
+import type { Order, Payment, Refund } from '../api/types';
 import { Card } from '../components/card';
 import { MoneyText } from '../components/money-text';
-import { PaymentStatusLabel } from '../components/status';
+import { PaymentStatusLabel, RefundStatusLabel } from '../components/status';
 import { DayAndTime } from '../components/time';
 import { formatMoney } from '../format/money';
 import { humanise } from '../format/words';
 import classes from './order.module.css';
 
 /** Every attempt to pay, with what was taken and given back. */
-export function Payments({ payments }: { payments: Payment[] }) {
+export function Payments({ order }: { order: Order }) {
+  const { payments, refunds } = order;
   if (payments.length === 0) {
     return (
       <Card title="Payments">
@@ -49,8 +52,55 @@ export function Payments({ payments }: { payments: Payment[] }) {
             </Text>
           </li>
         ))}
+        {refunds.map((refund) => (
+          <RefundItem key={refund.id} order={order} refund={refund} />
+        ))}
       </ul>
     </Card>
+  );
+}
+
+function RefundItem({ order, refund }: { order: Order; refund: Refund }) {
+  const retry = useOrderAction(
+    order.id,
+    () => api.retryRefund(order.id, refund.id),
+    'The refund is asked for once more',
+  );
+  return (
+    <li className={classes.payment}>
+      <div>
+        <Text size="sm" fw={500}>
+          Refund · {humanise(refund.reason)}
+        </Text>
+        <Text size="xs" c="dimmed">
+          <DayAndTime at={refund.created_at} />
+        </Text>
+        {refund.state === 'failed' && (
+          <>
+            <Text size="xs" c="dimmed">
+              The gateway would not give it back; it is still owed.
+            </Text>
+            <Button
+              size="compact-sm"
+              variant="default"
+              mt={4}
+              loading={retry.isPending}
+              onClick={() => {
+                retry.mutate(undefined);
+              }}
+            >
+              Try again
+            </Button>
+          </>
+        )}
+      </div>
+      <Text size="sm" ta="right" component="div">
+        <RefundStatusLabel state={refund.state} />
+        <div>
+          <MoneyText value={{ ...refund.amount, amount: -refund.amount.amount }} />
+        </div>
+      </Text>
+    </li>
   );
 }
 
