@@ -2,10 +2,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, devices } from '@playwright/test';
 
-// The demo under test has ports and data of its own, so that it does not meet a demo that a person runs.
-const storefront = 'http://127.0.0.1:18480';
-const ops = 'http://127.0.0.1:18490';
-const data = join(tmpdir(), 'shopd-e2e');
+// The demo under test has ports and data of its own, so that it does not meet a demo that a person runs. E2E_PORT and
+// E2E_DATA move it, for a second run beside the first.
+const port = Number(process.env.E2E_PORT ?? 18480);
+const storefront = `http://127.0.0.1:${port}`;
+const ops = `http://127.0.0.1:${port + 10}`;
+const data = process.env.E2E_DATA ?? join(tmpdir(), 'shopd-e2e');
 const ci = Boolean(process.env.CI);
 
 export default defineConfig({
@@ -37,7 +39,7 @@ export default defineConfig({
     { name: 'phone', use: { ...devices['Pixel 7'] } },
   ],
   webServer: {
-    command: `../bin/shopd demo --reset --json --data "${data}" --addr 127.0.0.1:18480 --ops-addr 127.0.0.1:18490`,
+    command: `../bin/shopd demo --reset --json --data "${data}" --addr 127.0.0.1:${port} --ops-addr 127.0.0.1:${port + 10}`,
     // The line that the demo prints once it is ready; tests find the one-time link in SHOPD_E2E_ADMIN_URL.
     wait: { stdout: /"admin":\s*"(?<SHOPD_E2E_ADMIN_URL>[^"]+)"/ },
     url: `${ops}/readyz`,

@@ -59,16 +59,16 @@ function session(shop: Shop): HttpHandler[] {
 }
 
 function orders(shop: Shop): HttpHandler[] {
-  const act = async <Body>(
+  const act = async (
     request: Request,
     id: unknown,
-    change: (order: Order, body: Body) => Response | void,
+    change: (order: Order, body: never) => Response | undefined,
   ) => {
     const key = request.headers.get('Idempotency-Key');
     if (!key) return problem(400, 'idempotency_key_required', 'Send an Idempotency-Key.');
     const order = shop.orders.find((o) => o.id === id);
     if (!order) return notFound();
-    const body = (await request.json()) as Body;
+    const body = (await request.json()) as never;
     if (!shop.answers.has(key)) {
       const refusal = change(order, body);
       if (refusal) return refusal;
@@ -115,7 +115,7 @@ function orders(shop: Shop): HttpHandler[] {
       return order ? HttpResponse.json(order) : notFound();
     }),
     http.post(`${base}/orders/:id/cancel`, ({ request, params }) =>
-      act<{ reason?: string }>(request, params['id'], (order, { reason }) => {
+      act(request, params['id'], (order, { reason }: { reason?: string }) => {
         order.status = 'cancelled';
         order.actions = [];
         record(order, 'cancelled');
@@ -123,7 +123,7 @@ function orders(shop: Shop): HttpHandler[] {
       }),
     ),
     http.post(`${base}/orders/:id/capture`, ({ request, params }) =>
-      act<object>(request, params['id'], (order) => {
+      act(request, params['id'], (order) => {
         for (const payment of order.payments) {
           payment.status = 'captured';
           payment.captured = payment.amount;
@@ -133,7 +133,7 @@ function orders(shop: Shop): HttpHandler[] {
       }),
     ),
     http.post(`${base}/orders/:id/fulfilments`, ({ request, params }) =>
-      act<{ lines: LinePieces[]; tracking?: string }>(request, params['id'], (order, { lines, tracking }) => {
+      act(request, params['id'], (order, { lines, tracking }: { lines: LinePieces[]; tracking?: string }) => {
         for (const line of order.lines) {
           line.fulfilled_quantity += lines.find((l) => l.line_id === line.id)?.quantity ?? 0;
         }
@@ -150,7 +150,7 @@ function orders(shop: Shop): HttpHandler[] {
       }),
     ),
     http.post(`${base}/orders/:id/refunds`, ({ request, params }) =>
-      act<{ amount: Money; reason: string }>(request, params['id'], (order, { amount, reason }) => {
+      act(request, params['id'], (order, { amount, reason }: { amount: Money; reason: string }) => {
         if (amount.amount > order.refundable.amount) {
           return problem(422, 'refund_exceeds_capture', 'More cannot go back than was taken.');
         }
@@ -159,7 +159,7 @@ function orders(shop: Shop): HttpHandler[] {
       }),
     ),
     http.post(`${base}/orders/:id/edits`, ({ request, params }) =>
-      act<{ lines: LinePieces[] }>(request, params['id'], (order, { lines }) => {
+      act(request, params['id'], (order, { lines }: { lines: LinePieces[] }) => {
         for (const line of order.lines) {
           const wanted = lines.find((l) => l.line_id === line.id);
           if (!wanted) continue;
@@ -172,10 +172,10 @@ function orders(shop: Shop): HttpHandler[] {
       }),
     ),
     http.post(`${base}/orders/:id/returns`, ({ request, params }) =>
-      act<{ lines: LinePieces[]; reason: ReturnReason }>(
+      act(
         request,
         params['id'],
-        (order, { lines, reason }) => {
+        (order, { lines, reason }: { lines: LinePieces[]; reason: ReturnReason }) => {
           order.returns.push({
             id: `ret_${order.returns.length}`,
             status: 'approved',
@@ -189,7 +189,7 @@ function orders(shop: Shop): HttpHandler[] {
       ),
     ),
     http.post(`${base}/orders/:id/returns/:return/receive`, ({ request, params }) =>
-      act<Receipt>(request, params['id'], (order, receipt) => {
+      act(request, params['id'], (order, receipt: Receipt) => {
         const found = order.returns.find((r) => r.id === params['return']);
         if (found?.status !== 'approved') return problem(409, 'invalid_state', 'The return is not approved.');
         found.status = 'received';
@@ -208,7 +208,7 @@ function orders(shop: Shop): HttpHandler[] {
       }),
     ),
     http.post(`${base}/orders/:id/notes`, ({ request, params }) =>
-      act<{ note: string }>(request, params['id'], (order, { note }) => {
+      act(request, params['id'], (order, { note }: { note: string }) => {
         record(order, 'note', { note });
       }),
     ),

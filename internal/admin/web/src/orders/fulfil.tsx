@@ -101,10 +101,9 @@ function TrackingFields({ value, onChange }: { value: Tracking; onChange: (value
 }
 
 /** The tracking without what was left empty. */
-function trimmed(tracking: Tracking): Tracking {
-  return Object.fromEntries(
-    Object.entries(tracking)
-      .map(([name, text]) => [name, String(text).trim()])
-      .filter(([, text]) => text),
-  );
+function trimmed({ carrier = '', tracking = '' }: Tracking): Tracking {
+  return {
+    ...(carrier.trim() && { carrier: carrier.trim() }),
+    ...(tracking.trim() && { tracking: tracking.trim() }),
+  };
 }

@@ -18,9 +18,9 @@ export function returnable(order: Order, line: OrderLine): number {
 /** How many pieces of each line are meant, by the line's id. */
 export type Counts = Record<string, number>;
 
-/** What of each line, for those of which there is anything. */
+/** So many of each line. */
 export function countsOf(lines: OrderLine[], of: (line: OrderLine) => number): Counts {
-  return Object.fromEntries(lines.map((line) => [line.id, of(line)]).filter(([, n]) => Number(n) > 0));
+  return Object.fromEntries(lines.map((line): [string, number] => [line.id, of(line)]));
 }
 
 /** The counts as the API reads them, without those of nothing. */

@@ -159,13 +159,12 @@ function conditionsOf(draft: Draft, base: Promotion | null, minimum: Money[]): P
 /** A code as the server keeps it: without white space, in capitals. */
 export const codeOf = (text: string): string => text.normalize('NFKC').replace(/\s/g, '').toUpperCase();
 
-/** The promotion as it was read, to be sent back with a change. */
+/** The promotion as it was read, without what the server keeps of it, to be sent back with a change. */
 export function unchanged(promotion: Promotion): PromotionInput {
-  const input: Partial<Promotion> = { ...promotion };
-  for (const field of ['id', 'uses', 'version', 'created_at', 'updated_at', '$schema']) {
-    delete (input as Record<string, unknown>)[field];
-  }
-  return input as PromotionInput;
+  const kept = ['id', 'uses', 'version', 'created_at', 'updated_at', '$schema'];
+  return Object.fromEntries(
+    Object.entries(promotion).filter(([field]) => !kept.includes(field)),
+  ) as unknown as PromotionInput;
 }
 
 function percentOf(text: string): number | null {

@@ -75,7 +75,7 @@ export function Basics({ form, currency }: WithCurrency) {
             label="Codes"
             description="Capitals and spaces do not matter. Enter adds a code."
             maxTags={100}
-            splitChars={[',', ';', ' ']}
+            splitChars={[',', ';']}
             acceptValueOnBlur
             value={draft.codes}
             error={errors.codes}

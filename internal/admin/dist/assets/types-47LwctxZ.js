@@ -1,0 +1,1 @@
+var e=[`pending_payment`,`paid`,`partially_fulfilled`,`fulfilled`,`completed`,`cancelled`],t=[`damaged`,`wrong_article`,`not_as_described`,`does_not_fit`,`changed_mind`,`other`],n=[`active`,`draft`,`archived`];export{n,t as r,e as t};

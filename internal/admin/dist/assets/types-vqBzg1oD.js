@@ -1,1 +1,0 @@
-var e=[`pending_payment`,`paid`,`partially_fulfilled`,`fulfilled`,`completed`,`cancelled`],t=[`active`,`draft`,`archived`];export{t as n,e as t};
