@@ -34,10 +34,11 @@ export interface Bought {
   id: string;
   number: number;
   secret: string;
+  totals: { discount: { amount: number } };
 }
 
-/** Buys a bag through the API, as another storefront would. */
-export async function buy(request: APIRequestContext): Promise<Bought> {
+/** Buys bags of one kind through the API, as another storefront would. */
+export async function buy(request: APIRequestContext, quantity = 1, coupon = ''): Promise<Bought> {
   const api = '/api/v1/store';
   const cart = await (await request.post(`${api}/carts`, { data: { currency: 'USD', country: 'US' } })).json();
   const headers = { 'X-Cart-Token': cart.token as string };
@@ -46,11 +47,12 @@ export async function buy(request: APIRequestContext): Promise<Bought> {
     expect(answer.ok(), `${path}: ${await answer.text()}`).toBe(true);
     return answer.json();
   };
-  await call('post', '/lines', { sku: '24-MB01', quantity: 1 });
+  await call('post', '/lines', { sku: '24-MB01', quantity });
   await call('put', '/address', {
-    email: 'ada@example.com',
+    email: coupon ? `${coupon.toLowerCase()}@example.com` : 'ada@example.com',
     shipping: { name: 'Ada Lovelace', line1: '12 Analytical Street', city: 'Oakland', region: 'CA', postal_code: '94601', country: 'US' },
   });
+  if (coupon) await call('post', '/promotions', { code: coupon });
   const methods = await (await request.get(`${api}/carts/${cart.id}/shipping-method`, { headers })).json();
   await call('put', '/shipping-method', { shipping_method_id: methods.items[0].id });
   return call('post', '/complete', { payment: { provider: 'test', method: 'test_ok' } }, { 'Idempotency-Key': randomUUID() });
