@@ -114,7 +114,7 @@ test('an order is sent in parts, given back and refunded', async ({ page, reques
   await dialog.getByRole('button', { name: /^Refund \D*1\.50$/ }).click();
   await expect(dialog).toBeHidden();
   await expect(page.getByText('A scratch')).toBeVisible();
-  await expect(page.getByText('Stays with the shop')).toBeVisible();
+  await expect(page.getByText('Net of refunds')).toBeVisible();
 
   // Documents follow by themselves, and open.
   const note = page.getByRole('link', { name: /^Credit note/ });

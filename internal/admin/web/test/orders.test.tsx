@@ -168,7 +168,7 @@ it('refunds a part once, also when the answer got lost', async () => {
   expect(keys[0]).toBe(keys[1]);
   expect(await calls[1]?.json()).toEqual({ amount: { amount: 500, currency: 'USD' }, reason: 'A dent' });
   expect(shop.orders[0]?.refunds).toHaveLength(1);
-  expect(await screen.findByText('Stays with the shop')).toBeInTheDocument();
+  expect(await screen.findByText('Net of refunds')).toBeInTheDocument();
 });
 
 it('takes goods back, one of them not to be sold again', async () => {

@@ -34,15 +34,16 @@ function Entries({ entries }: { entries: TimelineEntry[] }) {
     <ol className={classes.history} reversed>
       {latestFirst.map((entry, n) => (
         <li key={n} className={classes.entry}>
-          <Text size="sm">
+          <Text size="sm" className={classes.happened}>
             {titles[entry.kind] ?? humanise(entry.kind)}
-            {entry.amount && <span className="figures"> · {formatMoney(entry.amount)}</span>}
+            {entry.amount && <span className="figures"> {formatMoney(entry.amount)}</span>}
+            {entry.detail && (
+              <Text span size="sm" c="dimmed">
+                {' · '}
+                {/^[a-z_ ]+$/.test(entry.detail) ? humanise(entry.detail) : entry.detail}
+              </Text>
+            )}
           </Text>
-          {entry.detail && (
-            <Text size="sm" c="dimmed">
-              {/^[a-z_ ]+$/.test(entry.detail) ? humanise(entry.detail) : entry.detail}
-            </Text>
-          )}
           {entry.note && (
             <Text size="sm" className={classes.note}>
               {entry.note}

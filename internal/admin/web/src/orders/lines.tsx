@@ -105,7 +105,7 @@ function Totals({ order }: { order: Order }) {
       {refunded.amount !== 0 && <Row label="Refunded" value={reduction(refunded)} />}
       {refunded.amount !== 0 && (
         <Row
-          label="Stays with the shop"
+          label="Net of refunds"
           value={{ ...totals.total, amount: totals.total.amount - refunded.amount }}
           strong
         />
