@@ -2,7 +2,7 @@ import { Alert, Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { useWindowEvent } from '@mantine/hooks';
 import { useBlocker } from 'react-router';
 import { messageOf } from '../api/client';
-import classes from './product.module.css';
+import { StickyBar } from '../components/sticky-bar';
 import type { ProductForm } from './use-product-form';
 
 /** Appears when something is not saved. Leaving the page asks first. */
@@ -16,7 +16,7 @@ export function SaveBar({ form }: { form: ProductForm }) {
   });
   if (!dirty) return null;
   return (
-    <div className={classes.bar} role="region" aria-label="Unsaved changes">
+    <StickyBar label="Unsaved changes">
       {conflict ? (
         <Conflict form={form} />
       ) : (
@@ -58,7 +58,7 @@ export function SaveBar({ form }: { form: ProductForm }) {
           </Group>
         </Stack>
       </Modal>
-    </div>
+    </StickyBar>
   );
 }
 

@@ -12,6 +12,7 @@ import { PageHeader } from '../components/page-header';
 import { usePageTitle } from '../components/page-title';
 import { ErrorState } from '../components/states';
 import { PromotionStateLabel } from '../components/status';
+import { StickyBar } from '../components/sticky-bar';
 import { countOf } from '../format/words';
 import { stateOf, usesText } from './promotion';
 import { Basics, Conditions, Limits, Timing } from './promotion-fields';
@@ -56,9 +57,8 @@ function PromotionView({ promotion }: { promotion: Promotion | null }) {
         back={{ to: '/promotions', label: 'Promotions' }}
         title={promotion?.title ?? 'New promotion'}
         meta={promotion && <PromotionStateLabel state={stateOf(promotion, new Date())} />}
-        actions={<Actions promotion={promotion} form={form} />}
+        actions={promotion && !form.dirty && <Switch promotion={promotion} form={form} />}
       />
-      <Problem form={form} />
       <Grid gap="md">
         <Grid.Col span={{ base: 12, md: 8 }}>
           <Stack gap="md">
@@ -74,33 +74,48 @@ function PromotionView({ promotion }: { promotion: Promotion | null }) {
           </Stack>
         </Grid.Col>
       </Grid>
+      {(form.dirty || !promotion || form.error) && <Save form={form} isNew={!promotion} />}
     </form>
   );
 }
 
-function Actions({ promotion, form }: { promotion: Promotion | null; form: PromotionForm }) {
+function Switch({ promotion, form }: { promotion: Promotion; form: PromotionForm }) {
   return (
-    <>
-      {promotion && !form.dirty && (
-        <Button
-          variant="default"
-          loading={form.saving}
-          onClick={() => {
-            form.switchTo(!promotion.active);
-          }}
-        >
-          {promotion.active ? 'Switch off' : 'Switch on'}
-        </Button>
-      )}
-      {promotion && form.dirty && (
-        <Button variant="default" disabled={form.saving} onClick={form.discard}>
-          Discard
-        </Button>
-      )}
-      <Button type="submit" loading={form.saving} disabled={promotion !== null && !form.dirty}>
-        {promotion ? 'Save' : 'Create promotion'}
-      </Button>
-    </>
+    <Button
+      variant="default"
+      loading={form.saving}
+      onClick={() => {
+        form.switchTo(!promotion.active);
+      }}
+    >
+      {promotion.active ? 'Switch off' : 'Switch on'}
+    </Button>
+  );
+}
+
+function Save({ form, isNew }: { form: PromotionForm; isNew: boolean }) {
+  const wrong = Object.keys(form.errors).length > 0;
+  return (
+    <StickyBar label={isNew ? 'New promotion' : 'Unsaved changes'}>
+      <Stack gap="xs">
+        <Problem form={form} />
+        <Group justify="space-between" gap="sm" wrap="nowrap">
+          <Text size="sm" fw={500}>
+            {wrong ? 'Check the marked fields' : isNew ? 'Not made yet' : 'Unsaved changes'}
+          </Text>
+          <Group gap="xs" wrap="nowrap">
+            {!isNew && (
+              <Button variant="default" disabled={form.saving} onClick={form.discard}>
+                Discard
+              </Button>
+            )}
+            <Button type="submit" loading={form.saving}>
+              {isNew ? 'Create promotion' : 'Save'}
+            </Button>
+          </Group>
+        </Group>
+      </Stack>
+    </StickyBar>
   );
 }
 
@@ -109,7 +124,7 @@ function Problem({ form }: { form: PromotionForm }) {
   if (!error) return null;
   if (conflict) {
     return (
-      <Alert color="yellow" role="alert" mb="md" title="Somebody else changed this promotion">
+      <Alert color="yellow" role="alert" title="Somebody else changed this promotion">
         <Group justify="space-between" gap="sm">
           <Text size="sm">Nothing of yours has been written yet.</Text>
           <Button variant="default" onClick={() => void form.takeTheirs()}>
@@ -121,7 +136,7 @@ function Problem({ form }: { form: PromotionForm }) {
   }
   const details = error instanceof ApiError ? (error.problem.errors ?? []) : [];
   return (
-    <Alert color="red" role="alert" mb="md">
+    <Alert color="red" role="alert">
       {messageOf(error)}
       {details.map((field) => (
         <div key={field.pointer + field.detail}>{field.detail}</div>

@@ -1,1 +1,0 @@
-import{l as e}from"./NativeSelect-DnDnokQz.js";function t(t){let n=t.currentTarget;return e(n).activeElement!==n}export{t};
