@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-short unit services services-stop lint verify admin e2e bench chaos chaos-crash train train-online-retail test-models clean chaos-short
+.PHONY: help build demo test test-short unit services services-stop lint verify admin e2e bench chaos chaos-crash train train-online-retail test-models clean chaos-short chaos-mutations
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ CHAOS_SHORT := kill -9,rolling restart,redis killed,rabbitmq killed,postgresql i
 
 chaos-short: build ## the part of make test: 40 seconds of the gravest faults, all promises checked, under 4 minutes
 	$(GO) run ./chaos -duration 40s -seed $(or $(SEED),4) -only '$(CHAOS_SHORT)' -shopd $(BIN) $(ARGS)
+
+chaos-mutations: ## break one guard of the shop at a time and see that a storm notices (SEED=7 ARGS='-only coupon')
+	$(GO) run ./chaos mutations $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 chaos-crash: ## let one process die at every write and named point of a purchase (SEED=7 ARGS='-duration 5m')
 	$(GO) run ./chaos crash $(if $(SEED),-seed $(SEED)) $(ARGS)

@@ -34,6 +34,7 @@ type options struct {
 	state    string
 	elastic  string
 	replicas int
+	patience time.Duration // until all is quiet
 }
 
 func main() {
@@ -67,6 +68,12 @@ func (o options) do(ctx context.Context, say func(string)) error {
 			return err
 		}
 		return r.print(os.Stdout, o.json)
+	case modeMutations:
+		r, err := runMutations(ctx, o, say)
+		if err != nil {
+			return err
+		}
+		return r.print(os.Stdout, o.json)
 	default:
 		r, err := run(ctx, o, say)
 		if err != nil {
@@ -80,6 +87,8 @@ func (o options) do(ctx context.Context, say func(string)) error {
 const (
 	modeStorm = "storm"
 	modeCrash = "crash"
+	// modeMutations lets a short storm blow over shops with one guard broken at a time.
+	modeMutations = "mutations"
 )
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -87,7 +96,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err != nil {
 		return options{}, err
 	}
-	o := options{mode: modeStorm, seed: today, replicas: 2}
+	o := options{mode: modeStorm, seed: today, replicas: 2, patience: quietPatience}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		o.mode, args = args[0], args[1:]
 	}
@@ -96,8 +105,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	case modeStorm:
 	case modeCrash:
 		longest = 0
+	case modeMutations:
+		longest = mutationStorm
 	default:
-		return o, fmt.Errorf("%q is none of %s, %s", o.mode, modeStorm, modeCrash)
+		return o, fmt.Errorf("%q is none of %s, %s, %s", o.mode, modeStorm, modeCrash, modeMutations)
 	}
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -40,7 +40,7 @@ where n > 0`
 // it returns did not come to an end in time.
 func (s *stand) awaitQuiet(ctx context.Context) (left []string, took time.Duration, err error) {
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, quietPatience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	quiet, heard := 0, -1
 	for {

@@ -45,6 +45,7 @@ var timers = []string{
 type stand struct {
 	dir      string
 	seed     uint64
+	patience time.Duration // until all is quiet
 	binary   string
 	master   string // SHOPD_MASTER_KEY
 	postgres *rig.Postgres
@@ -66,7 +67,7 @@ type stand struct {
 
 // openStand starts it all. The binary is built from the tree unless it is given.
 func openStand(ctx context.Context, o options, say func(string)) (_ *stand, err error) {
-	s := &stand{network: newNetwork(), seed: o.seed}
+	s := &stand{network: newNetwork(), seed: o.seed, patience: o.patience}
 	if s.dir, err = makeStateDir(o.state); err != nil {
 		return nil, err
 	}
