@@ -82,10 +82,12 @@ func draw(seed, n uint64, goods []article) plan {
 }
 
 // The ways to pay, by how many take them: "provider method", where the provider may be left out for the test gateway.
+// Few take the silent bank: five of those in a row would open the breaker of the test gateway, which no fault of the schedule
+// explains. The doubles are silent on schedule.
 var (
 	methods = map[string]int{
 		"stripe pm_card_visa": 28, "stripe pm_card_chargeDeclined": 4, "stripe pm_card_authenticationRequired": 9, "stripe checkout": 9, "paypal": 14,
-		"test_ok": 20, "test_declined": 3, "test_requires_action": 4, "test_timeout": 6, "manual": 3,
+		"test_ok": 24, "test_declined": 4, "test_requires_action": 4, "test_timeout": 1, "manual": 3,
 	}
 	secondMethods = map[string]int{"stripe pm_card_visa": 2, "test_ok": 1}
 )

@@ -153,7 +153,7 @@ func (w *sweep) buyer(f flow) *buyer {
 	n := w.next
 	w.next++
 	return &buyer{plan: p, n: n, shop: w.crowd.shop, journal: w.crowd.journal, crowd: w.crowd, rng: rand.New(rand.NewPCG(n, 1)), p: &purchase{
-		N: int(n), At: time.Now(), Kind: f.name, Wants: map[string]int{},
+		N: int(n), At: time.Now(), Kind: f.name, Wants: map[string]int{}, Account: p.account,
 	}}
 }
 

@@ -151,7 +151,7 @@ func (c *crowd) enter(ctx context.Context, p plan) {
 
 func (c *crowd) buy(ctx context.Context, n uint64, p plan) {
 	b := &buyer{plan: p, n: n, shop: c.shop, journal: c.journal, crowd: c, rng: rand.New(rand.NewPCG(n, c.seed)), p: &purchase{
-		N: int(n), At: time.Now(), Kind: string(p.temper) + " " + p.method, Wants: map[string]int{},
+		N: int(n), At: time.Now(), Kind: string(p.temper) + " " + p.method, Wants: map[string]int{}, Account: p.account,
 	}}
 	b.p.Outcome = b.buy(ctx)
 	c.journal.close(b.p)
@@ -186,7 +186,7 @@ func (c *crowd) rush(ctx context.Context, round int) {
 		ready.Add(1)
 		group.Go(func() {
 			b := &buyer{plan: p, n: n, shop: c.shop, journal: c.journal, crowd: c, rng: rand.New(rand.NewPCG(n, c.seed)), p: &purchase{
-				N: int(n), At: time.Now(), Kind: "flash " + string(p.temper) + " " + p.method, Wants: map[string]int{},
+				N: int(n), At: time.Now(), Kind: "flash " + string(p.temper) + " " + p.method, Wants: map[string]int{}, Account: p.account,
 			}}
 			filled := b.fill(ctx)
 			ready.Done()

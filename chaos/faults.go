@@ -119,6 +119,10 @@ type storm struct {
 	mu      sync.Mutex
 	windows []window
 	broken  []string // promises that a fault saw broken itself
+
+	// What checkTakeOver found: how long events and unpaid orders lay at most, and how often it was judged.
+	relayLay, completerLay time.Duration
+	takeOvers              int
 }
 
 func (s *storm) breach(format string, args ...any) {

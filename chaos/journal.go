@@ -64,6 +64,7 @@ type purchase struct {
 	N       int            `json:"n"`
 	At      time.Time      `json:"at"`
 	Kind    string         `json:"kind"`
+	Account int            `json:"account"` // -1 for a guest
 	Cart    string         `json:"cart,omitempty"`
 	Wants   map[string]int `json:"wants"`
 	Seen    int64          `json:"seen,omitempty"` // total of the cart before paying

@@ -249,7 +249,7 @@ func (s *stand) burst(ctx context.Context, b *book, c *crowd) error {
 	const width = 50
 	buyer := &buyer{
 		plan: plan{account: -1, temper: patient, lines: []line{{"STEADY-01", 1}}}, n: 1 << 59, shop: c.shop, journal: c.journal, crowd: c,
-		rng: rand.New(rand.NewPCG(1, 1)), p: &purchase{N: -1, At: time.Now(), Wants: map[string]int{}},
+		rng: rand.New(rand.NewPCG(1, 1)), p: &purchase{N: -1, At: time.Now(), Wants: map[string]int{}, Account: -1},
 	}
 	if !buyer.fill(ctx) {
 		return errors.New("the cart for the burst cannot be filled")

@@ -15,9 +15,12 @@ import (
 
 // report is everything a run found.
 type report struct {
-	Seed     uint64          `json:"seed"`
-	Duration time.Duration   `json:"duration_ns"`
-	Took     time.Duration   `json:"took_ns"`
+	Seed     uint64        `json:"seed"`
+	Duration time.Duration `json:"duration_ns"`
+	Took     time.Duration `json:"took_ns"`
+	Figures  figures       `json:"figures"`
+	began    time.Time
+	ended    time.Time
 	Rate     float64         `json:"rate"`
 	Machine  string          `json:"machine"`
 	Schedule []step          `json:"schedule"`
@@ -83,6 +86,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		}
 	}
 	fmt.Fprintln(w)
+	r.Figures.print(w)
 	return errors.Join(r.printShares(w), printVerdicts(w, r.Verdicts, r.Holds, r.State), failure)
 }
 

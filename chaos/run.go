@@ -51,13 +51,15 @@ func run(ctx context.Context, o options, say func(string)) (_ *report, err error
 	}()
 	began := time.Now()
 	err = st.blow(ctx, steps, kinds)
-	r.Took = time.Since(began)
+	ended := time.Now()
+	r.Took = ended.Sub(began)
 	say("All is healed; the last buyers leave")
 	closeDoors()
 	<-left
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return nil, err
 	}
+	r.began, r.ended = began, ended
 	return r, r.check(ctx, o, st, w, c, j, t)
 }
 
@@ -92,7 +94,13 @@ func (r *report) check(ctx context.Context, o options, st *storm, w *watch, c *c
 		func() error { return s.repeatRequests(ctx, b, j, c.shop, o.seed) },
 		func() error { return s.repeatMessages(ctx, b, o.seed) },
 		func() error { return s.checkBooks(ctx, &book{}) },
+		func() error { return s.checkDoors(ctx, b, c, j) },
+		func() error { return s.checkRevocation(ctx, b, c) },
+		func() error { return s.checkErasure(ctx, b, c) },
 		func() error { return s.checkAtRest(ctx, b, c.canary) },
+		func() (err error) { r.Figures, err = st.measure(ctx, t, r.began, r.ended); return err },
+		func() error { return st.drain(ctx, b, &r.Figures) },
+		func() error { return st.checkLimits(ctx, b, t) },
 	} {
 		if err := check(); err != nil {
 			return err

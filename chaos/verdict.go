@@ -38,9 +38,13 @@ var promises = map[string]string{
 	"I16": "without PostgreSQL: 503, Retry-After, a problem, soon; never a 500",
 	"I17": "a memory alarm of RabbitMQ stops neither requests nor the end of a process",
 	"I18": "a replica that is killed or paused is replaced, and does no harm when it comes back",
+	"I19": "who is nobody, or a customer, gets nothing that is not theirs",
+	"I20": "who signed out is out on every replica, without Redis too",
 	"I21": "no personal data in clear at rest",
+	"I22": "erasing a customer takes the key of everything about them, and leaves the money",
 	"I23": "a rolling restart loses nothing",
 	"I24": "the search comes to agree with the shop",
+	"I25": "limits hold across replicas, without Redis too",
 	"I26": "backlogs drain, no dead letters",
 }
 

@@ -235,6 +235,7 @@ func (s *storm) checkTakeOver(ctx context.Context, b *book, w *watch) error {
 			wrong = append(wrong, fmt.Sprintf("an unpaid order was ended %s late while %s: %s", overdue, win.Target, win.Kind))
 		}
 	}
+	s.relayLay, s.completerLay, s.takeOvers = longest, latest, n
 	if n > 0 {
 		b.say("I18", fmt.Sprintf("%d times; events lay %s at most, unpaid orders %s", n, longest.Round(time.Millisecond), latest.Round(time.Millisecond)), wrong...)
 	}
