@@ -52,7 +52,7 @@ func aftermathOf(w window) time.Duration {
 // calm reports whether nothing was wrong at a moment.
 func (s *storm) calm(at time.Time) bool {
 	return !slices.ContainsFunc(s.windows, func(w window) bool {
-		return at.After(w.From.Add(-100*time.Millisecond)) && at.Before(w.To.Add(aftermath))
+		return at.After(w.From.Add(-100*time.Millisecond)) && at.Before(w.To.Add(aftermathOf(w)))
 	})
 }
 
