@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -224,7 +225,8 @@ for update`
 
 const writeCardsSQL = `
 update catalog.products as p
-set card = w.card::jsonb, price = w.price, in_stock = w.in_stock, card_version = p.card_version + 1
+set card = w.card::jsonb, price = w.price, in_stock = w.in_stock, card_version = p.card_version + 1,
+    index_refusal = null, index_retry_at = null
 from unnest($1::text[], $2::text[], $3::bigint[], $4::bool[]) as w (id, card, price, in_stock)
 where p.id = w.id`
 
@@ -333,15 +335,31 @@ func (s *Service) Index(ctx context.Context) error {
 	}
 }
 
+const toIndexSQL = `p.indexed_version < p.card_version
+and (p.index_retry_at is null or p.index_retry_at <= now())
+order by p.id
+limit $1`
+
 const markIndexedSQL = `
 update catalog.products as p
-set indexed_version = w.version
+set indexed_version = w.version, index_refusal = null, index_retry_at = null
 from unnest($1::text[], $2::bigint[]) as w (id, version)
 where p.id = w.id and p.indexed_version < w.version`
 
-// indexSome brings one batch to the index and returns how many products it had.
+// markRefusedSQL leaves products that changed meanwhile alone: they may be accepted now.
+const markRefusedSQL = `
+update catalog.products as p
+set index_refusal = w.reason, index_retry_at = now() + $4::interval
+from unnest($1::text[], $2::bigint[], $3::text[]) as w (id, version, reason)
+where p.id = w.id and p.card_version = w.version`
+
+// refusedPause is when a product that the search index refused is tried again, if it does not change before.
+const refusedPause = time.Minute
+
+// indexSome brings one batch to the index and returns how many products it had. Those that the index refused are not in
+// it, and their turn comes again.
 func (s *Service) indexSome(ctx context.Context) (int, error) {
-	list, err := records(ctx, s.db, fmt.Sprintf("p.indexed_version < p.card_version order by p.id limit %d", indexBatch))
+	list, err := records(ctx, s.db, toIndexSQL, indexBatch)
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
@@ -349,19 +367,55 @@ func (s *Service) indexSome(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = s.engine.Upsert(ctx, docs)
-	var refused *search.BulkError
-	if errors.As(err, &refused) {
-		s.log.ErrorContext(ctx, "search index refused products", "error", err)
-	} else if err != nil {
+	refused, err := s.refusedOf(ctx, s.engine.Upsert(ctx, docs))
+	if err != nil {
 		return 0, err
 	}
-	ids, versions := make([]string, len(list)), make([]int64, len(list))
-	for i, r := range list {
-		ids[i], versions[i] = string(r.ID), r.CardVersion
+	var stored, left struct {
+		ids      []string
+		versions []int64
 	}
-	_, err = s.db.Exec(ctx, markIndexedSQL, ids, versions)
-	return len(list), err
+	var reasons []string
+	for _, r := range list {
+		if reason, no := refused[string(r.ID)]; no {
+			left.ids, left.versions = append(left.ids, string(r.ID)), append(left.versions, r.CardVersion)
+			reasons = append(reasons, reason)
+		} else {
+			stored.ids, stored.versions = append(stored.ids, string(r.ID)), append(stored.versions, r.CardVersion)
+		}
+	}
+	if _, err := s.db.Exec(ctx, markIndexedSQL, stored.ids, stored.versions); err != nil {
+		return 0, fmt.Errorf("mark indexed products: %w", err)
+	}
+	if len(left.ids) > 0 {
+		if _, err := s.db.Exec(ctx, markRefusedSQL, left.ids, left.versions, reasons, refusedPause); err != nil {
+			return 0, fmt.Errorf("mark refused products: %w", err)
+		}
+	}
+	return len(list), nil
+}
+
+// maxRefusal is how much of the reason of a refusal is kept, in bytes.
+const maxRefusal = 500
+
+// refusedOf are the products that a write to the index refused, with the reasons; any other error is returned.
+func (s *Service) refusedOf(ctx context.Context, err error) (map[string]string, error) {
+	var refused *search.BulkError
+	if !errors.As(err, &refused) {
+		return nil, err
+	}
+	s.log.ErrorContext(ctx, "search index refused products", "error", err)
+	reasons := make(map[string]string, len(refused.Failures))
+	for _, f := range refused.Failures {
+		reason := f.Err.Error()
+		if e := errs.As(f.Err); e != nil {
+			for _, field := range e.Fields {
+				reason += " " + field.Pointer + ": " + field.Detail
+			}
+		}
+		reasons[f.ProductID] = strings.ToValidUTF8(reason[:min(len(reason), maxRefusal)], "")
+	}
+	return reasons, nil
 }
 
 func (s *Service) documents(ctx context.Context, list []*record) ([]search.Document, error) {
@@ -439,8 +493,8 @@ func (s *Service) reindex(ctx context.Context, progress func(done, total int)) (
 		if err != nil {
 			return err
 		}
-		var refused *search.BulkError
-		if err := rebuild.Write(ctx, docs); err != nil && !errors.As(err, &refused) {
+		// What is refused here is refused by indexSome, too, for which renderAfter has marked every product.
+		if _, err := s.refusedOf(ctx, rebuild.Write(ctx, docs)); err != nil {
 			return err
 		}
 		last = string(list[len(list)-1].ID)
@@ -479,61 +533,31 @@ func (s *Service) renderAfter(ctx context.Context, last string) ([]*record, erro
 	return records(ctx, s.db, "p.id = any($1::text[]) order by p.id", ids)
 }
 
-// indexSettle is how long an index may take to show what was written to it.
-const indexSettle = 3 * time.Second
-
-// EnsureIndexed rebuilds the search index when it was lost: it has nothing while the catalogue has products.
-func (s *Service) EnsureIndexed(ctx context.Context) error {
-	var listed int
-	if err := s.db.QueryRow(ctx, `select count(*) from catalog.products where status = 'active' and indexed_version > 0`).Scan(&listed); err != nil {
-		return fmt.Errorf("count products: %w", err)
-	}
-	if listed == 0 {
-		return nil
-	}
-	for looks := 1; ; looks++ {
-		n, err := s.engine.Count(ctx)
-		if err != nil || n > 0 {
-			return err
-		}
-		if looks == 2 {
-			break
-		}
-		select { // what was written a moment ago cannot be found yet
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(indexSettle):
-		}
-	}
-	s.log.WarnContext(ctx, "the search index is empty: building it anew")
-	err := s.Reindex(ctx, func(int, int) {})
-	if errors.Is(err, search.ErrRebuildSuperseded) || errs.KindOf(err) == errs.Conflict {
-		return nil // another replica does it
-	}
-	return err
-}
-
 const markAllSQL = `
 update catalog.products
-set card_version = card_version + 1`
+set card_version = card_version + 1, index_refusal = null, index_retry_at = null`
 
 const unindexedSQL = `
-select count(*) filter (where indexed_version < card_version), count(*)
+select count(*) filter (where indexed_version < card_version), count(index_refusal), count(*)
 from catalog.products`
 
 // ReindexElsewhere lets the process that has the search index bring every product to it again, and returns when it has.
+// It fails when the index refused some.
 func (s *Service) ReindexElsewhere(ctx context.Context, progress func(done, total int)) error {
 	if _, err := s.db.Exec(ctx, markAllSQL); err != nil {
 		return fmt.Errorf("mark products: %w", err)
 	}
 	for {
-		left, total, err := s.Unindexed(ctx)
-		if err != nil {
-			return err
+		var left, refused, total int
+		if err := s.db.QueryRow(ctx, unindexedSQL).Scan(&left, &refused, &total); err != nil {
+			return fmt.Errorf("count products: %w", err)
 		}
 		progress(total-left, total)
-		if left == 0 {
+		switch {
+		case left == 0:
 			return nil
+		case left == refused:
+			return fmt.Errorf("the search index refused %d of %d products; index_refusal in catalog.products says why", refused, total)
 		}
 		select {
 		case <-ctx.Done():
@@ -541,10 +565,4 @@ func (s *Service) ReindexElsewhere(ctx context.Context, progress func(done, tota
 		case <-time.After(indexPause / 4):
 		}
 	}
-}
-
-// Unindexed counts the products that the search index does not have as they are, and all of them.
-func (s *Service) Unindexed(ctx context.Context) (left, total int, err error) {
-	err = s.db.QueryRow(ctx, unindexedSQL).Scan(&left, &total)
-	return left, total, err
 }

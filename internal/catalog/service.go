@@ -48,6 +48,7 @@ type Service struct {
 	tree     atomic.Pointer[tree]
 	flights  singleflight.Group
 	wake     chan struct{}
+	guard    indexGuard
 	seconds  prometheus.Observer
 	stale    prometheus.Gauge
 }

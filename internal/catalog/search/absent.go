@@ -22,6 +22,9 @@ func (Absent) Suggest(context.Context, string, int) (Suggestions, error) {
 // Rebuild returns ErrUnavailable.
 func (Absent) Rebuild(context.Context) (Rebuild, error) { return nil, ErrUnavailable }
 
+// Missing returns ErrUnavailable.
+func (Absent) Missing(context.Context, []Ref) ([]Ref, error) { return nil, ErrUnavailable }
+
 // Ping returns ErrUnavailable.
 func (Absent) Ping(context.Context) error { return ErrUnavailable }
 

@@ -43,6 +43,9 @@ type Engine interface {
 	// on, by any process, goes to both; read the documents to write after Rebuild has returned. A rebuild
 	// that was left behind is superseded.
 	Rebuild(ctx context.Context) (Rebuild, error)
+	// Missing returns those refs of which the index has neither this version nor a newer one: they were never stored,
+	// or lost since.
+	Missing(ctx context.Context, refs []Ref) ([]Ref, error)
 	// Ping fails when the engine cannot answer.
 	Ping(ctx context.Context) error
 	// Count is the number of active documents. It is 0 for an index that was lost and needs a Rebuild.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -142,6 +143,57 @@ func (e *Engine) Search(ctx context.Context, q search.Query) (search.Result, err
 // Suggest implements search.Engine.
 func (e *Engine) Suggest(ctx context.Context, prefix string, limit int) (search.Suggestions, error) {
 	return e.searcher.Suggest(ctx, prefix, limit)
+}
+
+// Missing implements search.Engine. It sees what was written at once.
+func (e *Engine) Missing(ctx context.Context, refs []search.Ref) ([]search.Ref, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	wanted := make([]string, len(refs))
+	for i, r := range refs {
+		wanted[i] = r.ProductID
+	}
+	body, err := encoded(object{"ids": wanted})
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Docs []struct {
+			ID      string `json:"_id"`
+			Version int64  `json:"_version"`
+			Found   bool   `json:"found"`
+			Error   struct {
+				Type   string `json:"type"`
+				Reason string `json:"reason"`
+			} `json:"error"`
+		} `json:"docs"`
+	}
+	err = e.client.do(ctx, esapi.MgetRequest{
+		Index: e.names.live(), Body: body, StoredFields: []string{"_none_"},
+		FilterPath: []string{"docs._id", "docs._version", "docs.found", "docs.error.type", "docs.error.reason"},
+	}, &answer)
+	if isKind(err, kindNoIndex) {
+		return refs, nil
+	}
+	if err != nil {
+		return nil, search.Unavailable(err)
+	}
+	stored := make(map[string]int64, len(answer.Docs))
+	for _, d := range answer.Docs {
+		if d.Error.Type != "" && d.Error.Type != kindNoIndex {
+			return nil, search.Unavailable(&answerError{kind: d.Error.Type, reason: d.Error.Reason})
+		}
+		if d.Found {
+			stored[d.ID] = d.Version
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(refs), func(r search.Ref) bool {
+		v, ok := stored[r.ProductID]
+		return ok && v >= r.Version
+	}), nil
 }
 
 // Ping implements search.Engine.

@@ -209,6 +209,20 @@ func (e *Engine) with(ctx context.Context, plan *search.Plan, f func(*generation
 // Vocabulary implements search.Backend.
 func (e *Engine) Vocabulary() *search.Vocabulary { return e.vocabulary.Load() }
 
+// Missing implements search.Engine.
+func (e *Engine) Missing(_ context.Context, refs []search.Ref) ([]search.Ref, error) {
+	g := e.live.Load()
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	var missing []search.Ref
+	for _, r := range refs {
+		if v, ok := g.index.version(r.ProductID); !ok || v < r.Version {
+			missing = append(missing, r)
+		}
+	}
+	return missing, nil
+}
+
 // Ping implements search.Engine.
 func (e *Engine) Ping(context.Context) error { return nil }
 

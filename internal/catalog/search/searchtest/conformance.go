@@ -26,6 +26,7 @@ func Conformance(t *testing.T, open func(t *testing.T) search.Engine) {
 	t.Run("refuses what cannot be", func(t *testing.T) { t.Parallel(); testRefusing(t, filled(t, open)) })
 	t.Run("suggests", func(t *testing.T) { t.Parallel(); testSuggesting(t, filled(t, open)) })
 	t.Run("keeps the newest version", func(t *testing.T) { t.Parallel(); testVersions(t, open(t)) })
+	t.Run("tells what it does not have", func(t *testing.T) { t.Parallel(); testMissing(t, open(t)) })
 	t.Run("shows changes without being asked to", func(t *testing.T) { t.Parallel(); testFreshness(t, filled(t, open)) })
 	t.Run("searches while it is written", func(t *testing.T) { t.Parallel(); testConcurrency(t, filled(t, open)) })
 	t.Run("rebuilds", func(t *testing.T) { t.Parallel(); testRebuild(t, open) })

@@ -262,3 +262,23 @@ func testRebuildUnderLoad(t *testing.T, e search.Engine) {
 	require.Equal(t, []string{"joust"}, ids(found(t, e, search.Query{Text: fmt.Sprintf("n%d", version.Load())}).Items))
 	require.Equal(t, len(products), found(t, e, search.Query{}).Total)
 }
+
+func testMissing(t *testing.T, e search.Engine) {
+	ref := func(id string, version int64) search.Ref { return search.Ref{ProductID: id, Version: version} }
+	missing := func(want []search.Ref, refs ...search.Ref) {
+		t.Helper()
+		got, err := e.Missing(t.Context(), refs)
+		require.NoError(t, err)
+		require.ElementsMatch(t, want, got)
+	}
+	missing(nil)
+	missing([]search.Ref{ref(joust, 1)}, ref(joust, 1))
+
+	hidden := Document("prod_fusion", 4)
+	hidden.Status = "draft"
+	require.NoError(t, e.Upsert(t.Context(), []search.Document{titled(5, "Joust"), hidden}))
+	require.NoError(t, e.Delete(t.Context(), []search.Ref{ref("prod_crown", 3)}))
+	missing([]search.Ref{ref(joust, 6), ref("prod_fusion", 5), ref("prod_crown", 4), ref("prod_dash", 1)},
+		ref(joust, 5), ref(joust, 4), ref(joust, 6), ref("prod_fusion", 4), ref("prod_fusion", 5),
+		ref("prod_crown", 3), ref("prod_crown", 4), ref("prod_dash", 1))
+}
