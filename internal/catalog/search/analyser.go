@@ -98,7 +98,7 @@ func (a *analyser) add(term string, weight float64) {
 	a.weights[term] += weight
 }
 
-// title weighs the words of the title: less behind a "for", where it says what the product is made for.
+// title weighs the words of the title: less behind a "for", and in general where they say what the product is made for.
 func (a *analyser) title(d *Document) {
 	text := normalise(d.Title)
 	tokens := tokenise(text, math.MaxInt)
@@ -107,24 +107,76 @@ func (a *analyser) title(d *Document) {
 	if i := slices.IndexFunc(tokens, func(t token) bool { return t.whole == "for" }); i > 0 {
 		end = i
 	}
+	made := madeFor(d)
 	clear(a.weighed)
+	for i := range tokens[:end] {
+		if made.has(&tokens[i]) {
+			a.weighOn(tokens[i:i+1], weightTitleFor*factor)
+		}
+	}
 	a.weighOn(tokens[:end], weightTitle*factor)
 	a.weighOn(tokens[end:], weightTitleFor*factor)
-	a.heads(tokens[:end], d.Attributes, weightTitleHead*factor)
+	a.heads(tokens[:end], d.Attributes, made, weightTitleHead*factor)
 	a.learn(tokens)
 	a.name(tokens)
 	a.run(text, normalise(d.Brand))
 }
 
+// purposes are the stems of the things that a product is made for.
+type purposes map[string]struct{}
+
+// purposeName is the stem in the name of an attribute whose values say for which things a product is made: "Device type",
+// "Mobile device type".
+const purposeName = "devic"
+
+// madeFor reads the attributes. What the category is named by is the product itself, not what it is made for.
+func madeFor(d *Document) purposes {
+	var made purposes
+	for name, values := range d.Attributes {
+		if !slices.ContainsFunc(tokensOf(name), func(t token) bool { return stem(t.whole) == purposeName }) {
+			continue
+		}
+		if made == nil {
+			made = make(purposes)
+		}
+		for _, v := range values {
+			for _, t := range tokensOf(v) {
+				for _, w := range append(t.parts, t.whole) {
+					if kindOf(w) == word && !isStopWord(w) {
+						made[stem(w)] = struct{}{}
+					}
+				}
+			}
+		}
+	}
+	if len(made) > 0 && len(d.CategoryNames) > 0 {
+		if category := tokensOf(d.CategoryNames[0]); len(category) > 0 {
+			delete(made, stem(category[len(category)-1].whole))
+		}
+	}
+	return made
+}
+
+// has reports whether the token, or a part of it, is one of the things.
+func (p purposes) has(t *token) bool {
+	if len(p) == 0 {
+		return false
+	}
+	if _, ok := p[stem(t.whole)]; ok {
+		return true
+	}
+	return slices.ContainsFunc(t.parts, func(part string) bool { _, ok := p[stem(part)]; return ok })
+}
+
 // heads weighs the words of a title that no other noun follows: the last one of a group says what the product is, those
 // before it of what sort ("notebook case 15.6 inch black"). A following word that is a value of the product, as its
 // colour, is no noun.
-func (a *analyser) heads(tokens []token, attributes map[string][]string, weight float64) {
+func (a *analyser) heads(tokens []token, attributes map[string][]string, made purposes, weight float64) {
 	clear(a.weighed)
 	var values map[string]struct{}
 	for i := range tokens {
 		t := &tokens[i]
-		if t.kind != word || isStopWord(t.whole) {
+		if t.kind != word || isStopWord(t.whole) || made.has(t) {
 			continue
 		}
 		if i+1 < len(tokens) && tokens[i+1].isNounAfter() {

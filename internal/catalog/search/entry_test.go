@@ -156,6 +156,30 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// TestWeightsOfPurposes: a screen protector for tablets is no tablet, but a tablet is.
+func TestWeightsOfPurposes(t *testing.T) {
+	t.Parallel()
+	weight := func(category, attribute, title string) uint8 {
+		e, err := search.NewEntry(&search.Document{
+			ProductID: "p", Status: search.StatusActive, Title: title, CategoryIDs: []string{"c"}, CategoryNames: []string{category},
+			Attributes: map[string][]string{attribute: {"Tablet computer"}},
+		})
+		require.NoError(t, err)
+		for _, term := range e.Terms {
+			if term.Text == "tablet" {
+				return term.Weight
+			}
+		}
+		return 0
+	}
+	for _, title := range []string{"Acme Screen Protector Tablet", "Acme Screen Protector Desktop/Tablet", "Acme Tablet 4 Protector"} {
+		protector := weight("Protectors", "Device type", title)
+		require.Positive(t, protector, title)
+		require.Less(t, protector, weight("Protectors", "Form", title), title)
+		require.Equal(t, weight("Tablets", "Form", title), weight("Tablets", "Device type", title), title)
+	}
+}
+
 func TestRuns(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {

@@ -124,8 +124,9 @@ type candidate struct {
 // the more frequent word.
 func weigh(typed, word string, edits, count int) float64 {
 	const (
-		edit  = 20.0
-		first = 3.0 // the first letter is right
+		edit    = 20.0
+		first   = 3.0 // the first letter is right
+		missing = 1.0 // fingers rather leave a letter out than add another one
 	)
 	w := math.Log1p(float64(count)) - edit*float64(edits)
 	if typed[0] == word[0] {
@@ -133,6 +134,9 @@ func weigh(typed, word string, edits, count int) float64 {
 	}
 	if edits == 1 {
 		w += slip(typed, word)
+		if len(typed) < len(word) {
+			w += missing
+		}
 	}
 	return w
 }
@@ -210,7 +214,7 @@ func (v *Vocabulary) candidates(w string, limit int) ([]candidate, error) {
 }
 
 // guesses are the words that may have been meant by one that is too short for candidates: by a slip of the fingers in
-// four letters, or by a letter left out of four. They are for texts that would answer nothing otherwise.
+// four letters, also of a plural of which the catalogue has the singular only, or by a letter left out of four. They are for texts that would answer nothing otherwise.
 func (v *Vocabulary) guesses(w string, limit int) ([]candidate, error) {
 	letters := utf8.RuneCountInString(w)
 	if v == nil || letters < minLetters-2 || letters >= minLetters || kindOf(w) != word {
@@ -226,6 +230,17 @@ func (v *Vocabulary) guesses(w string, limit int) ([]candidate, error) {
 		}
 		return slip(w, c.word) == 0
 	})
+	if singular, ok := strings.CutSuffix(w, "s"); ok && letters == minLetters-1 {
+		of, err := v.near(singular, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range of {
+			if slip(singular, c.word) != 0 && len(c.word) >= len(singular) {
+				found = append(found, candidate{word: c.word + "s", count: c.count, weight: c.weight})
+			}
+		}
+	}
 	return bestOf(found, limit), nil
 }
 

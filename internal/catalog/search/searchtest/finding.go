@@ -114,6 +114,7 @@ func testForgiving(t *testing.T, e search.Engine) {
 		"words that nothing has together":  {"hebrew brûlée keyboard", "", "", nil},
 		"a correction and a dropped word":  {"bakpack zzxxqq", "fusion", "backpack zzxxqq", []string{"zzxxqq"}},
 		"four letters, for want of better": {"bluw tee", "radiant", "blue tee", nil},
+		"a plural of four letters":         {"mygs", "emoji", "mugs", nil},
 		"three letters, for a missing one": {"bgs", "", "bags", nil},
 		"codes are left alone":             {"stgx9999999", "", "", nil},
 		"numbers are left alone":           {"4006381333932", "", "", nil},
