@@ -74,7 +74,7 @@ Run it for real: shopd migrate up && shopd serve`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		c.demo(), c.serve(), c.migrate(), c.importCommand(), c.reindex(), c.doctor(), c.deadLetters(), c.users(), c.apiKeys(), c.keys(), c.openapi(), c.models(), c.gatewayDoubles(), c.versionCommand(),
+		c.demo(), c.serve(), c.migrate(), c.importCommand(), c.reindex(), c.doctor(), c.deadLetters(), c.users(), c.apiKeys(), c.keys(), c.openapi(), c.models(), c.pricing(), c.gatewayDoubles(), c.versionCommand(),
 	)
 	return root
 }
