@@ -440,7 +440,7 @@ func (b *buyer) confirm(ctx context.Context, o orderJSON) bool {
 			return false
 		}
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		request.AddCookie(&http.Cookie{Name: ordersCookie, Value: o.ID + "." + b.secret})
+		request.AddCookie(&http.Cookie{Name: ordersCookie, Value: o.ID + "." + b.secret}) //nolint:gosec // a request's cookie has no attributes
 		a := b.shop.send(request, paying)
 		b.p.Then = append(b.p.Then, b.action+": "+a.String())
 		if !a.lost() || !b.rest(ctx, n) {

@@ -137,7 +137,7 @@ func (c *caller) do(ctx context.Context, kind class, patience time.Duration, met
 		}
 		payload = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, payload)
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, payload) //nolint:gosec // our own shop
 	if err != nil {
 		return answer{err: err}
 	}
@@ -167,7 +167,7 @@ func (c *caller) send(request *http.Request, kind class) answer {
 }
 
 func (c *caller) receive(request *http.Request) answer {
-	response, err := c.http.Do(request)
+	response, err := c.http.Do(request) //nolint:gosec // our own shop
 	if err != nil {
 		return answer{err: err}
 	}

@@ -239,7 +239,7 @@ func (p *passage) counts(sql string) bool { return p.role != "shopd_jobs" && wri
 func frame(r io.Reader, typed bool) ([]byte, error) {
 	head := make([]byte, 4, 5)
 	if typed {
-		head = head[:5]
+		head = head[:5] //nolint:gosec // it was made so long
 	}
 	if _, err := io.ReadFull(r, head); err != nil {
 		return nil, err

@@ -138,7 +138,7 @@ func (s *storm) blow(ctx context.Context, steps []step, kinds []kind) error {
 		byName[k.name] = k
 	}
 	for i, step := range steps {
-		if rig.Pause(ctx, step.After) != nil {
+		if interrupted := rig.Pause(ctx, step.After) != nil; interrupted {
 			return nil
 		}
 		s.say(fmt.Sprintf("%d/%d %s", i+1, len(steps), step))

@@ -122,9 +122,9 @@ func (b *bank) twice() (found []string) {
 }
 
 // gatewayFault is a kind of fault of the gateways, which happens to one of them by rules of its script.
-func gatewayFault(name string, costs time.Duration, rules ...gatewaytest.Rule) kind {
+func gatewayFault(name string, rules ...gatewaytest.Rule) kind {
 	return kind{
-		name: name, targets: []string{stripeGateway, payPalGateway}, lasts: true, costs: costs, touches: []string{"gateways"},
+		name: name, targets: []string{stripeGateway, payPalGateway}, lasts: true, touches: []string{"gateways"},
 		inject: func(_ context.Context, s *storm, f fault, hold func() error) error {
 			script := s.bank.doubles[f.Target].Desk.Script
 			err := errors.Join(script.Add(rules...), hold())
@@ -161,17 +161,17 @@ func gatewayKinds() []kind {
 	hangs, stored, nothing, late := rule(gatewaytest.Hang), rule(gatewaytest.ErrorStored), rule(gatewaytest.ErrorStored), rule(gatewaytest.Slow)
 	hangs.Delay, late.Delay, nothing.Effect = gatewaytest.Duration(5*time.Second), long, &no
 	return []kind{
-		gatewayFault("gateway does it and hangs", 0, hangs),
-		gatewayFault("gateway does it and resets", 0, rule(gatewaytest.Reset)),
-		gatewayFault("gateway does it and keeps a 500", 0, stored),
-		gatewayFault("gateway does nothing and keeps a 500", 0, nothing),
-		gatewayFault("gateway answers 500", 0, rule(gatewaytest.Error)),
-		gatewayFault("gateway does it too late", 0, late),
-		gatewayFault("gateway declines", 0,
+		gatewayFault("gateway does it and hangs", hangs),
+		gatewayFault("gateway does it and resets", rule(gatewaytest.Reset)),
+		gatewayFault("gateway does it and keeps a 500", stored),
+		gatewayFault("gateway does nothing and keeps a 500", nothing),
+		gatewayFault("gateway answers 500", rule(gatewaytest.Error)),
+		gatewayFault("gateway does it too late", late),
+		gatewayFault("gateway declines",
 			gatewaytest.Rule{Operation: gatewaytest.OpCharge, Do: gatewaytest.Decline, Probability: oneIn},
 			gatewaytest.Rule{Operation: gatewaytest.OpCapture, Do: gatewaytest.Decline, Probability: oneIn},
 		),
-		gatewayFault("gateway limits calls", 0, rule(gatewaytest.RateLimit)),
+		gatewayFault("gateway limits calls", rule(gatewaytest.RateLimit)),
 		webhookFault("webhooks are lost", func(how *gatewaytest.Delivering) { how.Lose = 1 }),
 		webhookFault("webhooks come five times in another order", func(how *gatewaytest.Delivering) {
 			how.Copies, how.Delay = 4, gatewaytest.Duration(4*time.Second)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -69,7 +70,7 @@ type mutationReport struct {
 	Verdicts []mutationVerdict `json:"verdicts"`
 }
 
-// runMutations breaks one guard at a time in a copy of the tree, and lets a storm blow over each.
+// runMutations breaks one guard at a time, and lets a storm blow over each.
 func runMutations(ctx context.Context, o options, say func(string)) (*mutationReport, error) {
 	r := &mutationReport{Seed: o.seed}
 	for _, m := range mutations {
@@ -81,6 +82,7 @@ func runMutations(ctx context.Context, o options, say func(string)) (*mutationRe
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.name, err)
 		}
+		say(fmt.Sprintf("Seen broken: %s", strings.Join(v.Broken, " ")))
 		r.Verdicts = append(r.Verdicts, v)
 	}
 	if len(r.Verdicts) == 0 {
@@ -99,17 +101,12 @@ func (m mutation) try(ctx context.Context, o options, say func(string)) (v mutat
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // servers of another user pass through
 		return v, err
 	}
-	tree := filepath.Join(dir, "tree")
-	if err := copyTree(o.source, tree); err != nil {
+	overlay, err := m.overlay(o.source, dir)
+	if err != nil {
 		return v, err
 	}
-	for _, e := range m.edits {
-		if err := e.apply(tree); err != nil {
-			return v, err
-		}
-	}
 	binary := filepath.Join(dir, "shopd")
-	if err := rig.Build(ctx, tree, binary); err != nil {
+	if err := rig.Build(ctx, o.source, binary, "-overlay", overlay); err != nil {
 		return v, err
 	}
 	o.mode, o.shopd, o.only, o.duration, o.state, o.keep, o.patience = modeStorm, binary, m.only, max(o.duration, mutationStorm), dir, false, mutationPatience
@@ -139,42 +136,41 @@ func joinRemoved(err error, dir string) error {
 	return err
 }
 
-// copyTree copies what is built: the module, the commands and what they embed.
-func copyTree(from, to string) error {
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(to, 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"cmd", "internal", "migrations", "models", "docs"} {
-		if _, err := os.Stat(filepath.Join(from, name)); err != nil {
-			continue
-		}
-		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// apply makes the edit in a tree; the old text must be there exactly once.
-func (e edit) apply(tree string) error {
-	path := filepath.Join(tree, e.file)
-	text, err := os.ReadFile(path)
+// overlay writes the edited files into dir, with the file that lets go build take them in place of the tree's. The tree
+// stays as it is, and only what is changed is compiled anew.
+func (m mutation) overlay(tree, dir string) (string, error) {
+	tree, err := filepath.Abs(tree)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if n := strings.Count(string(text), e.old); n != 1 {
-		return fmt.Errorf("%s has the guard %q %d times: bring the mutation up to date", e.file, e.old, n)
+	texts := map[string]string{}
+	for _, e := range m.edits {
+		if _, known := texts[e.file]; !known {
+			text, err := os.ReadFile(filepath.Join(tree, e.file))
+			if err != nil {
+				return "", err
+			}
+			texts[e.file] = string(text)
+		}
+		if n := strings.Count(texts[e.file], e.old); n != 1 {
+			return "", fmt.Errorf("%s has the guard %q %d times: bring the mutation up to date", e.file, e.old, n)
+		}
+		texts[e.file] = strings.Replace(texts[e.file], e.old, e.new, 1)
 	}
-	return os.WriteFile(path, []byte(strings.Replace(string(text), e.old, e.new, 1)), 0o600)
+	replace := map[string]string{}
+	for file, text := range texts {
+		path := filepath.Join(dir, strings.ReplaceAll(file, "/", "_"))
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(tree, file)] = path
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "overlay.json")
+	return path, os.WriteFile(path, text, 0o600)
 }
 
 func (r *mutationReport) print(w io.Writer, asJSON bool) error {

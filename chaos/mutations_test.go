@@ -1,8 +1,8 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,16 +12,19 @@ import (
 func TestMutationsFitTheTree(t *testing.T) {
 	t.Parallel()
 	for _, m := range mutations {
-		dir := t.TempDir()
-		for _, e := range m.edits {
-			path := filepath.Join(dir, e.file)
-			if _, err := os.Stat(path); err != nil {
-				text, err := os.ReadFile(filepath.Join("..", e.file))
-				require.NoError(t, err)
-				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-				require.NoError(t, os.WriteFile(path, text, 0o600))
-			}
-			require.NoError(t, e.apply(dir), m.name)
+		path, err := m.overlay("..", t.TempDir())
+		require.NoError(t, err, m.name)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var overlay struct{ Replace map[string]string }
+		require.NoError(t, json.Unmarshal(text, &overlay))
+		require.NotEmpty(t, overlay.Replace, m.name)
+		for original, edited := range overlay.Replace {
+			before, err := os.ReadFile(original)
+			require.NoError(t, err)
+			after, err := os.ReadFile(edited)
+			require.NoError(t, err)
+			require.NotEqual(t, string(before), string(after), m.name)
 		}
 		require.NotEmpty(t, m.breaks, m.name)
 	}

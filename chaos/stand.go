@@ -77,7 +77,7 @@ func openStand(ctx context.Context, o options, say func(string)) (_ *stand, err 
 		}
 	}()
 	key := make([]byte, 32)
-	rand.Read(key) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(key)
 	s.master = base64.StdEncoding.EncodeToString(key)
 	if s.binary = o.shopd; s.binary == "" {
 		say("Building shopd")
@@ -195,7 +195,7 @@ func elasticAt(ctx context.Context, address string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if _, err := rig.Fetch(ctx, address+"/_cluster/health?timeout=1s"); err != nil {
-		return "", fmt.Errorf("Elasticsearch: %w (start it with `make services`, or give -elastic '' for the index in the process)", err) //nolint:staticcheck // a name
+		return "", fmt.Errorf("Elasticsearch: %w (start it with `make services`, or give -elastic '' for the index in the process)", err)
 	}
 	return address, nil
 }

@@ -72,8 +72,8 @@ func (w *watch) note(promise string, found []string) {
 }
 
 // texts runs a statement whose rows are one text each.
-func (s *stand) texts(ctx context.Context, sql string, args ...any) ([]string, error) {
-	rows, err := s.db.Query(ctx, sql, args...)
+func (s *stand) texts(ctx context.Context, sql string) ([]string, error) {
+	rows, err := s.db.Query(ctx, sql)
 	if err != nil {
 		return nil, err
 	}

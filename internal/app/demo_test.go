@@ -54,7 +54,7 @@ func start(t *testing.T, command func(ctx context.Context, stdout io.Writer) err
 func TestDemoIsPaidThroughTheDoubles(t *testing.T) {
 	t.Parallel()
 	p, data := onEmbedded(t), t.TempDir()
-	require.NoError(t, os.Chmod(data, 0o755)) //nolint:gosec // the embedded shop's directory is its own
+	require.NoError(t, os.Chmod(data, 0o755))
 	// Tools that are given no settings find the demo by its directory.
 	tool := func(stdout io.Writer) Program { return Program{Version: "test", Stdout: stdout, Stderr: t.Output()} }
 	demo := start(t, func(ctx context.Context, stdout io.Writer) error {

@@ -105,7 +105,7 @@ var (
 )
 
 // Refused is the answer of a gateway that would not do what it was asked for. Nothing happened.
-type Refused struct {
+type Refused struct { //nolint:errname // what it is reads better at its callers
 	Code   string // in the gateway's words
 	Reason string // for staff
 }

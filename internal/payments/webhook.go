@@ -202,7 +202,7 @@ func (s *Service) judge(ctx context.Context, w Webhook) (WebhookStatus, string, 
 		return WebhookQuarantined, errs.As(err).Detail, nil
 	}
 	if no := refusal(err); no != nil {
-		return WebhookQuarantined, "the gateway does not know it: " + no.Reason, nil
+		return WebhookQuarantined, "the gateway does not know it: " + no.Reason, nil //nolint:nilerr // the refusal is the verdict
 	}
 	if err != nil {
 		return "", "", err

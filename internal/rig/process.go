@@ -59,7 +59,7 @@ func Start(c Command) (*Process, error) {
 	cmd.SysProcAttr = attributes(c.Unprivileged && os.Geteuid() == 0)
 	var log io.Closer
 	if c.Log != "" {
-		f, err := os.OpenFile(c.Log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		f, err := os.OpenFile(c.Log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // a log that is looked at by whoever started it
 		if err != nil {
 			return nil, fmt.Errorf("start %s: %w", c.Name, err)
 		}

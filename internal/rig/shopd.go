@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// Build compiles shopd from the source tree in dir into path.
-func Build(ctx context.Context, dir, path string) error {
-	_, err := Run(ctx, nil, "go", "-C", dir, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", path, "./cmd/shopd")
+// Build compiles shopd from the source tree in dir into path, with further flags of go build.
+func Build(ctx context.Context, dir, path string, flags ...string) error {
+	args := append([]string{"-C", dir, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", path}, flags...)
+	_, err := Run(ctx, nil, "go", append(args, "./cmd/shopd")...)
 	return err
 }
 

@@ -132,12 +132,12 @@ func (c *Courier) Tell(e Event) {
 		return
 	}
 	for range 1 + c.how.Copies {
-		if c.how.Lose > 0 && rand.Float64() < c.how.Lose { //nolint:gosec // chance, not a secret
+		if c.how.Lose > 0 && rand.Float64() < c.how.Lose {
 			continue
 		}
 		var pause time.Duration
 		if c.how.Delay > 0 {
-			pause = time.Duration(rand.Int64N(int64(c.how.Delay))) //nolint:gosec // chance, not a secret
+			pause = time.Duration(rand.Int64N(int64(c.how.Delay)))
 		}
 		c.under++
 		c.wg.Go(func() {

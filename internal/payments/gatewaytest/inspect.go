@@ -66,12 +66,12 @@ func (c *Control) scripting(mux *http.ServeMux) {
 		Seed  *uint64 `json:"seed,omitempty"`
 		Rules []Rule  `json:"rules"`
 	}
-	change := func(w http.ResponseWriter, r *http.Request, clear bool) {
+	change := func(w http.ResponseWriter, r *http.Request, replace bool) {
 		var body script
 		if !read(w, r, &body) {
 			return
 		}
-		if clear {
+		if replace {
 			c.Desk.Script.Clear()
 		}
 		if body.Seed != nil {

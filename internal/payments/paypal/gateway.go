@@ -137,7 +137,8 @@ func (g *Gateway) accessToken(ctx context.Context) (string, error) {
 		if r.Err != nil {
 			return "", r.Err
 		}
-		return r.Val.(string), nil
+		token, _ := r.Val.(string) // nothing else is put there
+		return token, nil
 	}
 }
 

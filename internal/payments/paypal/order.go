@@ -50,13 +50,13 @@ type refund struct {
 var whole = map[money.Currency]bool{"HUF": true, "TWD": true}
 
 // taken are the currencies that PayPal takes.
-var taken = map[money.Currency]bool{}
-
-func init() {
+var taken = func() map[money.Currency]bool {
+	all := map[money.Currency]bool{}
 	for c := range strings.FieldsSeq("AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD") {
-		taken[money.Currency(c)] = true
+		all[money.Currency(c)] = true
 	}
-}
+	return all
+}()
 
 // toPayPal is the amount as PayPal writes it.
 func toPayPal(a money.Amount) (*paypal.Money, error) {

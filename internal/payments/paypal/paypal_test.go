@@ -107,7 +107,7 @@ func (b *bundle) agreed(t *testing.T) payments.Payment {
 	t.Helper()
 	p := b.opened(t)
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := c.PostForm(p.NextAction.URL, url.Values{"answer": {"approve"}}) //nolint:noctx // a test's page
+	res, err := c.PostForm(p.NextAction.URL, url.Values{"answer": {"approve"}})
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	return p

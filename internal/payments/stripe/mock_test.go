@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,15 +37,15 @@ func mock(t *testing.T) (url string) {
 	if _, err := os.Stat(program); err != nil {
 		require.NoError(t, os.MkdirAll(dir, 0o755))
 		fresh := t.TempDir()
-		build := exec.CommandContext(t.Context(), "go", "install", "github.com/stripe/stripe-mock@"+mockVersion) //nolint:gosec // a fixed version
-		build.Dir = fresh                                                                                        // outside of any module
+		build := exec.CommandContext(t.Context(), "go", "install", "github.com/stripe/stripe-mock@"+mockVersion)
+		build.Dir = fresh // outside of any module
 		build.Env = append(os.Environ(), "GOBIN="+fresh, "CGO_ENABLED=0", "GOFLAGS=")
 		out, err := build.CombinedOutput()
 		require.NoError(t, err, "install stripe-mock: %s", out)
 		text, err := os.ReadFile(filepath.Join(fresh, "stripe-mock"))
 		require.NoError(t, err)
 		partial := program + fmt.Sprintf(".%d", os.Getpid())
-		require.NoError(t, os.WriteFile(partial, text, 0o755)) //nolint:gosec // a program
+		require.NoError(t, os.WriteFile(partial, text, 0o755))
 		require.NoError(t, os.Rename(partial, program))
 	}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -52,7 +53,7 @@ func mock(t *testing.T) (url string) {
 	port := l.Addr().(*net.TCPAddr).Port
 	require.NoError(t, l.Close())
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, program, "-http-addr", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:gosec // built above
+	cmd := exec.CommandContext(ctx, program, "-http-addr", fmt.Sprintf("127.0.0.1:%d", port))
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	require.NoError(t, cmd.Start())
@@ -62,7 +63,7 @@ func mock(t *testing.T) (url string) {
 	})
 	url = fmt.Sprintf("http://127.0.0.1:%d", port)
 	require.Eventually(t, func() bool {
-		res, err := http.Get(url + "/") //nolint:noctx // until it answers
+		res, err := http.Get(url + "/")
 		if err != nil {
 			return false
 		}
@@ -80,7 +81,7 @@ func TestEveryRequestIsOneThatStripeDescribes(t *testing.T) {
 	everything(t, b)
 	byHand := setup(t, manual)
 	everythingByHand(t, byHand)
-	requests := append(b.sent.requests, byHand.sent.requests...)
+	requests := slices.Concat(b.sent.requests, byHand.sent.requests)
 	kinds := map[string]bool{}
 	for _, r := range requests {
 		req, err := http.NewRequestWithContext(t.Context(), r.method, address+r.path+"?"+r.query, strings.NewReader(r.body))

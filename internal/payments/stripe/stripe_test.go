@@ -363,7 +363,7 @@ func TestAmountsAreCountedAsStripeCountsThem(t *testing.T) {
 func answer(t *testing.T, page, choice string) string {
 	t.Helper()
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := c.PostForm(page, url.Values{"answer": {choice}}) //nolint:noctx // a test's page
+	res, err := c.PostForm(page, url.Values{"answer": {choice}})
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	return res.Header.Get("Location")

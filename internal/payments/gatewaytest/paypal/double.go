@@ -231,15 +231,16 @@ func (c cash) minor() (int64, error) {
 
 // tell brings an event about a payment to the shop.
 func (d *Double) tell(kind, resourceType string, p gatewaytest.Payment, resource object) {
+	id := "WH-" + newID()
 	event := object{
-		"id": "WH-" + newID(), "event_version": "1.0", "resource_version": "2.0", "create_time": d.opts.Now().UTC().Format(time.RFC3339),
+		"id": id, "event_version": "1.0", "resource_version": "2.0", "create_time": d.opts.Now().UTC().Format(time.RFC3339),
 		"event_type": kind, "resource_type": resourceType, "summary": kind, "resource": resource,
 	}
 	body, err := json.Marshal(event)
 	if err != nil {
 		return
 	}
-	d.Courier.Tell(gatewaytest.Event{ID: event["id"].(string), Type: kind, Ref: p.Ref, OrderID: p.OrderID, Body: body})
+	d.Courier.Tell(gatewaytest.Event{ID: id, Type: kind, Ref: p.Ref, OrderID: p.OrderID, Body: body})
 }
 
 // forge takes an event as it was written, and gives it an id when it has none.

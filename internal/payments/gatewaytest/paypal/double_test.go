@@ -79,7 +79,7 @@ func approve(t *testing.T, o *sdk.Order) {
 			continue
 		}
 		c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		res, err := c.PostForm(l.Href, url.Values{"answer": {"approve"}}) //nolint:noctx // a test's page
+		res, err := c.PostForm(l.Href, url.Values{"answer": {"approve"}})
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
 		require.Contains(t, res.Header.Get("Location"), "https://shop.example/order/return?PayerID=PAYERDOUBLE&token="+o.ID)

@@ -311,5 +311,5 @@ func (d *Double) sendBack(w http.ResponseWriter, r *http.Request, address string
 		http.Error(w, "The shop did not say where to go back to.", http.StatusOK)
 		return
 	}
-	http.Redirect(w, r, address, http.StatusSeeOther) //nolint:gosec // a double of a gateway sends shoppers where the shop says
+	http.Redirect(w, r, address, http.StatusSeeOther)
 }

@@ -199,15 +199,16 @@ func newID(prefix string) string {
 
 // tell brings an event about a payment to the shop.
 func (d *Double) tell(kind string, p gatewaytest.Payment, data object, key string) {
+	id := newID("evt")
 	event := object{
-		"id": newID("evt"), "object": "event", "api_version": stripe.APIVersion, "created": d.opts.Now().Unix(), "livemode": false, "type": kind,
+		"id": id, "object": "event", "api_version": stripe.APIVersion, "created": d.opts.Now().Unix(), "livemode": false, "type": kind,
 		"pending_webhooks": 1, "request": object{"id": newID("req"), "idempotency_key": nullable(key)}, "data": object{"object": data},
 	}
 	body, err := json.Marshal(event)
 	if err != nil {
 		return
 	}
-	d.Courier.Tell(gatewaytest.Event{ID: event["id"].(string), Type: kind, Ref: p.Ref, OrderID: p.OrderID, Body: body})
+	d.Courier.Tell(gatewaytest.Event{ID: id, Type: kind, Ref: p.Ref, OrderID: p.OrderID, Body: body})
 }
 
 // forge takes an event as it was written, and gives it an id when it has none.

@@ -261,7 +261,7 @@ func TestBookSurvivesTheProcess(t *testing.T) {
 
 func get(t *testing.T, address string) int {
 	t.Helper()
-	res, err := http.Get(address) //nolint:noctx // a test's page
+	res, err := http.Get(address)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	return res.StatusCode
@@ -271,7 +271,7 @@ func get(t *testing.T, address string) int {
 func post(t *testing.T, address string, values url.Values) string {
 	t.Helper()
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := c.PostForm(address, values) //nolint:noctx // a test's page
+	res, err := c.PostForm(address, values)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	return res.Header.Get("Location")

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func (d *Double) sessionRoutes(r chi.Router) {
 					found = append(found, d.sessionObject(s))
 				}
 			}
-			slices.SortFunc(found, func(a, b object) int { return int(b["created"].(int64) - a["created"].(int64)) })
+			slices.SortFunc(found, func(a, b object) int { return cmp.Compare(createdOf(b), createdOf(a)) })
 			return found
 		})
 	})
@@ -48,6 +49,11 @@ func (d *Double) sessionRoutes(r chi.Router) {
 		})
 	})
 	r.Post("/checkout/sessions/{id}/expire", d.expireSession)
+}
+
+func createdOf(o object) int64 {
+	at, _ := o["created"].(int64) // all objects have it
+	return at
 }
 
 func (d *Double) createSession(w http.ResponseWriter, r *http.Request) {
@@ -191,8 +197,7 @@ func (d *Double) answerPage(w http.ResponseWriter, r *http.Request) {
 		d.answerSession(w, r, s, choice)
 		return
 	}
-	p, found := d.Book.Get(ref)
-	if !found {
+	if _, found := d.Book.Get(ref); !found {
 		http.NotFound(w, r)
 		return
 	}
@@ -253,5 +258,5 @@ func (d *Double) sendBack(w http.ResponseWriter, r *http.Request, address string
 		http.Error(w, "The shop did not say where to go back to.", http.StatusOK)
 		return
 	}
-	http.Redirect(w, r, address, http.StatusSeeOther) //nolint:gosec // a double of a gateway sends shoppers where the shop says
+	http.Redirect(w, r, address, http.StatusSeeOther)
 }
