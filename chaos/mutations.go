@@ -40,7 +40,6 @@ var mutations = []mutation{
 		{"internal/platform/broker/rabbitmq/consumer.go", "return again, acknowledge(done, len(again) == 0)", "return again, nil"},
 	}, "kill -9", []string{"I5", "I8", "I10", "I24"}},
 	{"idempotency keys are forgotten", []edit{
-		{"internal/platform/idempotency/idempotency.go", "	\"crypto/sha256\"\n", "	\"crypto/rand\"\n	\"crypto/sha256\"\n"},
 		{"internal/platform/idempotency/idempotency.go", "Request{Principal: principal, Key: key, Fingerprint: sum[:]}", "Request{Principal: principal, Key: key + rand.Text(), Fingerprint: sum[:]}"},
 	}, "redis FLUSHALL", []string{"I9"}},
 	{"a coupon's limit is not looked at", []edit{
