@@ -238,8 +238,8 @@ func (p ordersPayments) ConfirmTest(ctx context.Context, paymentID string, appro
 	return orderPayment(p.Service.ConfirmTest(ctx, paymentID, approve))
 }
 
-func (p ordersPayments) Capture(ctx context.Context, paymentID string) (orders.Payment, error) {
-	return orderPayment(p.Service.Capture(ctx, paymentID, money.Amount{}))
+func (p ordersPayments) Capture(ctx context.Context, paymentID string, amount money.Amount) (orders.Payment, error) {
+	return orderPayment(p.Service.Capture(ctx, paymentID, amount))
 }
 
 func orderPayment(p payments.Payment, err error) (orders.Payment, error) {

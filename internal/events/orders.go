@@ -112,7 +112,7 @@ type OrderRefunded struct {
 	OrderFacts
 	RefundID string       `json:"refund_id"`
 	Amount   money.Amount `json:"amount"`
-	Reason   string       `json:"reason"`              // lines_cancelled, return, goodwill, exchange_cancelled, cancelled
+	Reason   string       `json:"reason"`              // lines_cancelled, return, goodwill, exchange_cancelled, not_captured, cancelled
 	ReturnID string       `json:"return_id,omitempty"` // whose goods it is for
 }
 

@@ -137,6 +137,7 @@ func (o *Order) shareOf(sum, amount money.Amount) money.Amount {
 var refundTitles = map[string]string{
 	becauseCancelled: "The order was cancelled", becauseLinesCancelled: "Articles that are not sent", becauseReturn: "Returned goods",
 	becauseGoodwill: "Gesture of goodwill", becauseExchangeCancelled: "The exchange was cancelled",
+	becauseNotCaptured: "Not charged",
 }
 
 func (o *Order) sheet(d *storedDocument, title string) *sheet {

@@ -28,8 +28,10 @@ func RegisterAdmin(api *httpx.API, s *Service) {
 	}
 	httpx.Register(api, read("admin-list-orders", "", "List orders, newest first"), h.list)
 	httpx.Register(api, read("admin-get-order", "/{id}", "Get an order"), h.get)
-	httpx.Register(api, write("admin-cancel-order", "/cancel", "Cancel an order and give its money back", httpx.KeyAccepted), h.cancel)
-	httpx.Register(api, write("admin-capture-order", "/capture", "Take the money of an order", httpx.KeyRequired), h.capture)
+	httpx.Register(api, write("admin-cancel-order", "/cancel", "Cancel an order: let go of its payment, or give the money back", httpx.KeyAccepted), h.cancel)
+	capture := write("admin-capture-order", "/capture", "Take the money of an order, or a part of it", httpx.KeyRequired)
+	capture.Errors = append(capture.Errors, http.StatusServiceUnavailable)
+	httpx.Register(api, capture, h.capture)
 	httpx.Register(api, write("admin-fulfil-order", "/fulfilments", "Record that goods went out", httpx.KeyAccepted), h.fulfil)
 	registerAfterwards(api, h)
 }
@@ -122,11 +124,19 @@ func (h adminHandlers) cancel(ctx context.Context, in *adminCancelInput) (*admin
 
 type adminCaptureInput struct {
 	AdminOrderPath
-	Body *struct{} `required:"false"`
+	Body *captureBody `required:"false"`
+}
+
+type captureBody struct {
+	Amount *money.Amount `json:"amount,omitempty" doc:"Everything when left out. What is not taken is let go of: it stands among the refunds as not_captured."`
 }
 
 func (h adminHandlers) capture(ctx context.Context, in *adminCaptureInput) (*adminOrderOutput, error) {
-	return adminAnswer(h.Capture(ctx, ID(in.ID)))
+	var amount *money.Amount
+	if in.Body != nil {
+		amount = in.Body.Amount
+	}
+	return adminAnswer(h.Capture(ctx, ID(in.ID), amount))
 }
 
 type fulfilInput struct {

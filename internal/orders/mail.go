@@ -103,7 +103,8 @@ func letterOf(env events.Envelope) (l Letter, wanted bool, err error) {
 			return Letter{}, false, broker.Unreadable(err)
 		}
 		l.RefundID = ev.RefundID
-		return l, ev.Reason != becauseCancelled, nil // the mail of the cancelling says so
+		// The mail of the cancelling says so; what was not captured never came, so that it cannot go back.
+		return l, ev.Reason != becauseCancelled && ev.Reason != becauseNotCaptured, nil
 	case events.ReturnChanged{}.Type():
 		ev, err := events.Open[events.ReturnChanged](env)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"shopd/internal/events"
 	"shopd/internal/money"
 	"shopd/internal/platform/errs"
@@ -325,7 +327,7 @@ func (s *Service) settle(ctx context.Context, o *Order, paymentID string) error 
 	for range cartAttempts {
 		switch o.Status {
 		case PendingPayment:
-			err := s.move(ctx, s.db, o, Paid, "paid", "system", "", events.OrderPaid{OrderFacts: o.facts(s.now()), PaymentID: paymentID})
+			err := s.markPaid(ctx, o, paymentID)
 			if err == nil {
 				outbox.Wake()
 				return nil
@@ -345,6 +347,39 @@ func (s *Service) settle(ctx context.Context, o *Order, paymentID string) error 
 		*o = *fresh
 	}
 	return fmt.Errorf("mark order %s as paid: %w", o.ID, errs.ErrStaleVersion)
+}
+
+// markPaid moves an order that waits for its money. What of its total was not captured is written off in the same
+// transaction, so that nobody can give it back: total = what was taken + what is not_captured.
+func (s *Service) markPaid(ctx context.Context, o *Order, paymentID string) error {
+	missing := o.notCaptured(paymentID)
+	if missing.Minor <= 0 {
+		return s.move(ctx, s.db, o, Paid, "paid", "system", "", events.OrderPaid{OrderFacts: o.facts(s.now()), PaymentID: paymentID})
+	}
+	_, err := s.amend(ctx, o.ID, Access{Staff: true}, func(tx pgx.Tx, now *Order) error {
+		if now.Version != o.Version {
+			return errs.ErrStaleVersion
+		}
+		if err := s.move(ctx, tx, now, Paid, "paid", "system", "", events.OrderPaid{OrderFacts: now.facts(s.now()), PaymentID: paymentID}); err != nil {
+			return err
+		}
+		refund := Refund{ID: id.Derive("ref", paymentID+"/"+becauseNotCaptured), Amount: missing, Lines: []RefundLine{}, Reason: becauseNotCaptured, Actor: "system"}
+		if err := s.promise(ctx, tx, now, refund, ""); err != nil {
+			return err
+		}
+		return markRefund(ctx, tx, refund.ID, RefundDone, RefundPromised, s.now()) // there is nothing to send
+	})
+	return err
+}
+
+// notCaptured is what of the order's total a payment by hand did not take; nothing while it took none.
+func (o *Order) notCaptured(paymentID string) money.Amount {
+	for _, p := range o.Payments {
+		if p.ID == paymentID && p.Captured.Minor > 0 {
+			return o.Totals.Total.Sub(p.Captured)
+		}
+	}
+	return money.New(0, o.Currency)
 }
 
 func (s *Service) refund(ctx context.Context, o *Order, paymentID string) error {

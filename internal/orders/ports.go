@@ -153,7 +153,8 @@ type PaymentTaker interface {
 	// OrderOf returns the order a payment belongs to.
 	OrderOf(ctx context.Context, paymentID string) (orderID string, err error)
 	ConfirmTest(ctx context.Context, paymentID string, approve bool) (Payment, error)
-	Capture(ctx context.Context, paymentID string) (Payment, error)
+	// Capture takes amount of what was authorised and lets go of the rest; all of it when amount is nothing.
+	Capture(ctx context.Context, paymentID string, amount money.Amount) (Payment, error)
 	// Refresh asks the gateway about a payment that is not ended, and returns where it stands.
 	Refresh(ctx context.Context, paymentID string) (Payment, error)
 	// Void ends a payment that took nothing.

@@ -33,6 +33,7 @@ const (
 	becauseReturn            = "return"
 	becauseGoodwill          = "goodwill"
 	becauseExchangeCancelled = "exchange_cancelled"
+	becauseNotCaptured       = "not_captured" // it never came: only a part was captured
 )
 
 // Refund is money of an order that goes back. Its id is the refund's id at payments too, so that it goes once however
@@ -43,7 +44,7 @@ type Refund struct {
 	Amount    money.Amount `json:"amount"`
 	Shipping  money.Amount `json:"shipping" doc:"Of amount, for the shipping."`
 	Lines     []RefundLine `json:"lines" doc:"What it is for; empty for a gesture."`
-	Reason    string       `json:"reason" enum:"cancelled,lines_cancelled,return,goodwill,exchange_cancelled"`
+	Reason    string       `json:"reason" enum:"cancelled,lines_cancelled,return,goodwill,exchange_cancelled,not_captured"`
 	ReturnID  string       `json:"return_id,omitempty"`
 	Actor     string       `json:"actor,omitempty"`
 	CreatedAt time.Time    `json:"created_at"`
@@ -67,7 +68,7 @@ type RefundRequest struct {
 
 // Refund gives money of an order back that no goods stand for. It returns ErrRefundTooLarge for more than is left.
 func (s *Service) Refund(ctx context.Context, orderID ID, r RefundRequest) (*Order, error) {
-	if err := checkNote("/note", r.Note); err != nil {
+	if err := checkNote("/reason", r.Note); err != nil {
 		return nil, err
 	}
 	if r.Amount != nil && r.Amount.Minor <= 0 {
@@ -252,8 +253,9 @@ func (s *Service) noteRefunded(ctx context.Context, tx pgx.Tx, batch []events.En
 // cancelRefund is the refund of an order that is cancelled after it was paid. Payments gives the money back under the
 // same id when it hears of the cancelling, so it goes once whoever comes first.
 func cancelRefund(o *Order, p *Payment, actor string) Refund {
+	left := o.Refundable() // gestures may have left less than the shipping
 	return Refund{
-		ID: id.Derive("ref", p.ID+"/cancelled"), Amount: o.Refundable(), Shipping: o.Totals.Shipping.Sub(o.ShippingRefunded),
+		ID: id.Derive("ref", p.ID+"/cancelled"), Amount: left, Shipping: minAmount(o.Totals.Shipping.Sub(o.ShippingRefunded), left),
 		Lines: o.refundLines(o.unsentLines()), Reason: becauseCancelled, Actor: actor,
 	}
 }

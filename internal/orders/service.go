@@ -307,24 +307,39 @@ func (s *Service) ConfirmTestPayment(ctx context.Context, paymentID string, a Ac
 	return s.Order(ctx, o.ID, Access{Staff: true})
 }
 
-// Capture takes the money of an order whose payment is authorised, or came another way.
-func (s *Service) Capture(ctx context.Context, id ID) (*Order, error) {
+// Capture takes the money of an order whose payment is authorised, or came another way: amount of it, or all when amount is
+// nil. What is not taken is let go of, and counted as given back. Without an answer of the gateway the payment is unknown,
+// which is no error; ErrInvalidState says that no payment waits.
+func (s *Service) Capture(ctx context.Context, id ID, amount *money.Amount) (*Order, error) {
 	o, err := s.Order(ctx, id, Access{Staff: true})
 	if err != nil {
 		return nil, err
+	}
+	all := money.New(0, o.Currency)
+	switch {
+	case amount == nil:
+		amount = &all
+	case amount.Currency != o.Currency:
+		return nil, ErrCurrency.WithDetail("The order is in %s.", o.Currency)
+	case amount.Minor <= 0:
+		return nil, errAmount
 	}
 	for _, p := range o.Payments {
 		if p.Status != "authorised" && p.Status != "created" {
 			continue
 		}
-		p, err := s.payments.Capture(ctx, p.ID)
+		p, err := s.payments.Capture(ctx, p.ID, *amount)
 		if err != nil {
 			return nil, err
 		}
-		if p.Status == "captured" {
-			if err := s.settle(ctx, o, p.ID); err != nil {
-				return nil, err
-			}
+		if p.Status != "captured" {
+			return s.Order(ctx, id, Access{Staff: true})
+		}
+		if o, err = s.Order(ctx, id, Access{Staff: true}); err != nil {
+			return nil, err
+		}
+		if err := s.settle(ctx, o, p.ID); err != nil {
+			return nil, err
 		}
 		return s.Order(ctx, id, Access{Staff: true})
 	}

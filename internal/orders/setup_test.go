@@ -425,7 +425,7 @@ func (t *till) ConfirmTest(context.Context, string, bool) (orders.Payment, error
 	return orders.Payment{}, orders.ErrInvalidState
 }
 
-func (t *till) Capture(context.Context, string) (orders.Payment, error) {
+func (t *till) Capture(context.Context, string, money.Amount) (orders.Payment, error) {
 	return orders.Payment{}, orders.ErrInvalidState
 }
 

@@ -12,6 +12,7 @@ import (
 	"shopd/internal/events"
 	"shopd/internal/platform/errs"
 	"shopd/internal/platform/outbox"
+	"shopd/internal/platform/postgres"
 )
 
 const lockOrderSQL = `
@@ -183,7 +184,11 @@ set state = $2, updated_at = $4
 where id = $1 and state = $3`
 
 func (s *Service) markRefund(ctx context.Context, id string, state, from RefundState) error {
-	_, err := s.db.Exec(ctx, markRefundSQL, id, string(state), string(from), s.now())
+	return markRefund(ctx, s.db, id, state, from, s.now())
+}
+
+func markRefund(ctx context.Context, q postgres.Querier, id string, state, from RefundState, now time.Time) error {
+	_, err := q.Exec(ctx, markRefundSQL, id, string(state), string(from), now)
 	return err
 }
 

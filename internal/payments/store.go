@@ -53,7 +53,7 @@ func begin(ctx context.Context, q postgres.Querier, p Payment, now time.Time) er
 const finishSQL = `
 with changed as (
     update payments.payments
-    set status = $4, captured = case when $4 = 'captured' then coalesce(nullif($11::bigint, 0), amount) else captured end,
+    set status = $4, captured = case when $4 = 'captured' then coalesce(nullif($11::bigint, 0), asked, amount) else captured end,
         asked = case when $4 in ('authorised', 'created') then null else asked end,
         provider_ref = coalesce(nullif($5, ''), provider_ref), next_action = $6, reason = $7,
         version = version + 1, updated_at = $2
