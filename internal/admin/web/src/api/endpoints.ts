@@ -45,7 +45,9 @@ export const api = {
     request<Order>('GET', `/orders/${encode(id)}`, { signal }).then(wholeOrder),
   cancelOrder: (id: string, reason: string) =>
     post<Order>(`/orders/${encode(id)}/cancel`, { reason }).then(wholeOrder),
-  captureOrder: (id: string) => post<Order>(`/orders/${encode(id)}/capture`, {}).then(wholeOrder),
+  /** Takes all of the money that waits without an amount. */
+  captureOrder: (id: string, amount?: Money) =>
+    post<Order>(`/orders/${encode(id)}/capture`, amount ? { amount } : {}).then(wholeOrder),
   fulfilOrder: (id: string, lines: LinePieces[], tracking: Tracking) =>
     post<Order>(`/orders/${encode(id)}/fulfilments`, { lines, ...tracking }).then(wholeOrder),
   setTracking: (id: string, fulfilmentId: string, tracking: Tracking) =>

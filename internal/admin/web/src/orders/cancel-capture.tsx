@@ -1,9 +1,10 @@
-import { Text, Textarea } from '@mantine/core';
+import { Text, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { api } from '../api/endpoints';
 import { useOrderAction } from '../api/queries';
-import type { Order } from '../api/types';
-import { formatMoney } from '../format/money';
+import type { Money, Order } from '../api/types';
+import { formatMoney, parseMoney, toDecimal } from '../format/money';
+import { amountProblem } from './amount';
 import { ActionDialog, type DialogProps } from './action-dialog';
 
 /** Cancels the order, which voids or refunds its payment. */
@@ -46,26 +47,45 @@ export function Cancel({ order, onClose }: DialogProps<Order>) {
   );
 }
 
-/** Takes the money of a payment that waits for it. */
+/** Takes the money of a payment that waits for it, or a part of it. */
 export function Capture({ order, onClose }: DialogProps<Order>) {
-  const capture = useOrderAction(order.id, () => api.captureOrder(order.id), 'The payment is captured');
-  const amounts = order.payments.filter((p) => p.status === 'authorised').map((p) => formatMoney(p.amount));
+  const { total } = order.totals;
+  const [text, setText] = useState(toDecimal(total));
+  const amount = parseMoney(text, order.currency);
+  const capture = useOrderAction(
+    order.id,
+    (taken: Money) => api.captureOrder(order.id, taken.amount === total.amount ? undefined : taken),
+    'The payment is captured',
+  );
+  const wrong = amountProblem(amount, total);
+  const authorised = order.payments.some((p) => p.status === 'authorised');
   return (
     <ActionDialog
       title="Capture the payment?"
       confirm="Capture"
+      ready={!wrong}
       pending={capture.isPending}
       error={capture.error}
       onClose={onClose}
       onConfirm={() => {
-        capture.mutate(undefined, { onSuccess: onClose });
+        if (amount) capture.mutate(amount, { onSuccess: onClose });
       }}
     >
       <Text size="sm">
-        {amounts.length > 0
-          ? `${amounts.join(' and ')} will be taken from the customer.`
-          : `${formatMoney(order.totals.total)} will be counted as received.`}
+        {authorised
+          ? 'The money is taken from the customer. What is not taken is let go of and cannot be taken later.'
+          : 'The money counts as received. What is missing of it cannot be asked for later.'}
       </Text>
+      <TextInput
+        label={`Amount in ${order.currency}`}
+        description={`At most ${formatMoney(total)}`}
+        inputMode="decimal"
+        value={text}
+        error={wrong}
+        onChange={(e) => {
+          setText(e.currentTarget.value);
+        }}
+      />
     </ActionDialog>
   );
 }

@@ -60,6 +60,9 @@ export function Payments({ order }: { order: Order }) {
   );
 }
 
+/** The reason of what stands among the refunds because it never came. */
+const notCaptured = 'not_captured';
+
 function RefundItem({ order, refund }: { order: Order; refund: Refund }) {
   const retry = useOrderAction(
     order.id,
@@ -70,7 +73,7 @@ function RefundItem({ order, refund }: { order: Order; refund: Refund }) {
     <li className={classes.payment}>
       <div>
         <Text size="sm" fw={500}>
-          Refund · {humanise(refund.reason)}
+          {refund.reason === notCaptured ? 'Not captured' : `Refund · ${humanise(refund.reason)}`}
         </Text>
         <Text size="xs" c="dimmed">
           <DayAndTime at={refund.created_at} />
@@ -95,7 +98,7 @@ function RefundItem({ order, refund }: { order: Order; refund: Refund }) {
         )}
       </div>
       <Text size="sm" ta="right" component="div">
-        <RefundStatusLabel state={refund.state} />
+        {refund.reason !== notCaptured && <RefundStatusLabel state={refund.state} />}
         <div>
           <MoneyText value={{ ...refund.amount, amount: -refund.amount.amount }} />
         </div>

@@ -5,6 +5,7 @@ import { useOrderAction } from '../api/queries';
 import type { Money, Order } from '../api/types';
 import { formatMoney, parseMoney, toDecimal } from '../format/money';
 import { ActionDialog, type DialogProps } from './action-dialog';
+import { amountProblem } from './amount';
 
 /** Gives money back that no goods stand for. */
 export function RefundOrder({ order, onClose }: DialogProps<Order>) {
@@ -17,7 +18,7 @@ export function RefundOrder({ order, onClose }: DialogProps<Order>) {
     (given: Money) => api.refundOrder(order.id, given, reason.trim()),
     (_, given) => `${formatMoney(given)} go back to the customer`,
   );
-  const wrong = text === '' ? undefined : problemOf(amount, refundable);
+  const wrong = text === '' ? undefined : amountProblem(amount, refundable);
   return (
     <ActionDialog
       title={`Refund order ${order.number}`}
@@ -59,11 +60,4 @@ export function RefundOrder({ order, onClose }: DialogProps<Order>) {
       />
     </ActionDialog>
   );
-}
-
-function problemOf(amount: Money | null, refundable: Money): string | undefined {
-  if (!amount) return `Not an amount in ${refundable.currency}`;
-  if (amount.amount === 0) return 'More than nothing';
-  if (amount.amount > refundable.amount) return `Only ${formatMoney(refundable)} are left`;
-  return undefined;
 }

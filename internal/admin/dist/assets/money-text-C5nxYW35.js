@@ -1,1 +1,0 @@
-import{l as e}from"./status-bXfmKvKW.js";import{g as t}from"./Box-fgO5TTbt.js";var n=t();function r({value:t}){return(0,n.jsx)(`span`,{className:`figures`,children:e(t)})}function i({from:t,to:i}){return i.amount===t.amount?(0,n.jsx)(r,{value:t}):(0,n.jsxs)(`span`,{className:`figures`,children:[e(t),` – `,e(i)]})}export{i as n,r as t};

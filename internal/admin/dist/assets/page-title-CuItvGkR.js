@@ -1,0 +1,1 @@
+import{Tt as e}from"./index-DRx0Glbe.js";function t(t){e(()=>{typeof t==`string`&&t.trim().length>0&&(document.title=t.trim())},[t])}function n(e){t(`${e} · Admin`)}export{n as t};

@@ -1,1 +1,0 @@
-import{Tt as e}from"./index-C2brR6_7.js";function t(t){e(()=>{typeof t==`string`&&t.trim().length>0&&(document.title=t.trim())},[t])}function n(e){t(`${e} · Admin`)}export{n as t};

@@ -1,1 +1,0 @@
-import{g as e}from"./Box-fgO5TTbt.js";import{l as t}from"./NativeSelect-DeHVKgV6.js";function n(e){let n=e.currentTarget;return t(n).activeElement!==n}var r={bar:`_bar_1ngnj_1`},i=e();function a({label:e,children:t}){return(0,i.jsx)(`div`,{className:r.bar,role:`region`,"aria-label":e,children:t})}export{n,a as t};
