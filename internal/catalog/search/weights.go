@@ -5,7 +5,7 @@ package search
 const (
 	weightTitle       = 9.0
 	weightTitleFor    = 3.0  // behind a "for"
-	weightTitleHead   = 6.0  // besides weightTitle: the last noun of a group
+	weightTitleHead   = 9.0  // besides weightTitle: the last noun of a group
 	weightBrand       = 8.0  // also of collections' own names
 	weightCategory    = 12.0 // the noun of a category's name
 	weightModifier    = 4.0  // the other words of it

@@ -90,6 +90,7 @@ const (
 	kindExists   = "resource_already_exists_exception"
 	kindNoIndex  = "index_not_found_exception"
 	kindNoAlias  = "aliases_not_found_exception"
+	kindNoShards = "search_phase_execution_exception"
 	kindConflict = "version_conflict_engine_exception"
 )
 

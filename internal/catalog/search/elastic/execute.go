@@ -66,7 +66,8 @@ func termCounts(all []bucket) []search.TermCount {
 // fails, so that the caller falls back instead of finding nothing.
 func (e *Engine) search(ctx context.Context, body object, steady string) (*searchAnswer, error) {
 	answer, err := e.searchOnce(ctx, body, steady)
-	if !isKind(err, kindNoIndex) {
+	// A search that was under way in the old index when it went ends without any of its shards.
+	if !isKind(err, kindNoIndex) && !isKind(err, kindNoShards) {
 		return answer, err
 	}
 	if exists, aliasErr := e.aliasExists(ctx, e.names.live()); aliasErr != nil || !exists {
