@@ -20,8 +20,25 @@ computed, and that it is fast enough.`,
 		Example: "  shopd models verify models/benchmarks/online-retail-v2", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.VerifyModel(cmd.Context(), args[0], limit) },
 	}
-	verify.Flags().DurationVar(&limit, "limit", 50*time.Millisecond, "how long 99 of 100 histories may take, one at a time; 0 is for ever")
-	return group("models", "Look after recommendation models", list, verify, c.scoreModel())
+	var data string
+	activate := &cobra.Command{
+		Use: "activate DIR", Short: "Let the shop recommend with a model",
+		Long: `Verify a model and let every process of the shop recommend with it, without a restart. The shop must sell some of the
+model's items. The one before goes on answering until the new one is ready.`,
+		Example: "  shopd models activate models/trained/shop-v2", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.ActivateModel(cmd.Context(), data, args[0], limit)
+		},
+	}
+	deactivate := &cobra.Command{
+		Use: "deactivate", Short: "Let the shop recommend without a model", Example: "  shopd models deactivate", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.DeactivateModels(cmd.Context(), data) },
+	}
+	for _, command := range []*cobra.Command{verify, activate} {
+		command.Flags().DurationVar(&limit, "limit", 50*time.Millisecond, "how long 99 of 100 histories may take, one at a time; 0 is for ever")
+	}
+	return group("models", "Look after recommendation models",
+		list, verify, c.scoreModel(), dataFlag(activate, &data), dataFlag(deactivate, &data))
 }
 
 func (c *commands) scoreModel() *cobra.Command {

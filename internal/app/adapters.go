@@ -64,6 +64,10 @@ func (c recsCatalog) Items(ctx context.Context, productIDs []string) ([]recs.Ite
 	return recsItems(c.InStock(ctx, productIDs))
 }
 
+func (c recsCatalog) BySKU(ctx context.Context, skus []string) ([]recs.Item, error) {
+	return recsItems(c.InStockBySKU(ctx, skus))
+}
+
 func (c recsCatalog) Popular(ctx context.Context, limit int) ([]recs.Item, error) {
 	list, _, err := c.List(ctx, catalog.ListQuery{Sort: "-popularity", Limit: limit})
 	return recsItems(list, err)

@@ -255,7 +255,7 @@ func (s *Shop) openDomains(_ context.Context, _ Options) (err error) {
 	}); err != nil {
 		return err
 	}
-	s.Recs = recs.New(recs.Deps{DB: s.pools.recs, Catalog: recsCatalog{s.Catalog}})
+	s.Recs = recs.New(recs.Deps{DB: s.pools.recs, Catalog: recsCatalog{s.Catalog}, Log: s.log, Now: s.now, Registerer: s.metrics()})
 	gateways, err := s.gateways()
 	if err != nil {
 		return err

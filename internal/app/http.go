@@ -109,7 +109,7 @@ func (s *Shop) registerPages(r chi.Router, front *storefront.Storefront) {
 
 func (s *Shop) newStorefront() (*storefront.Storefront, error) {
 	return storefront.New(storefront.Deps{
-		Catalog: s.Catalog, Orders: s.Orders, Users: s.Users, Log: s.log, Now: s.now, BaseURL: s.baseURL(), ShopName: s.Config.Shop.Name,
+		Catalog: s.Catalog, Recs: s.Recs, Orders: s.Orders, Users: s.Users, Log: s.log, Now: s.now, BaseURL: s.baseURL(), ShopName: s.Config.Shop.Name,
 		Currency: money.Currency(s.Config.Shop.Currency), Country: "US", Demo: !s.Config.Profile.Strict(), Credits: credits(), FormTargets: s.formTargets(),
 	})
 }

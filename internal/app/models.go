@@ -13,14 +13,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"shopd/internal/recs"
 	"shopd/internal/recs/model"
-	"shopd/internal/recs/onnx"
 )
-
-// loadGraph is how models get their graphs.
-func loadGraph(file []byte, input, output model.Tensor) (model.Graph, error) {
-	return onnx.Load(file, onnx.Tensor(input), onnx.Tensor(output))
-}
 
 // ListModels prints the models in the directories below dir, and what is wrong with those that cannot be read.
 func (p Program) ListModels(dir string) error {
@@ -35,7 +30,7 @@ func (p Program) ListModels(dir string) error {
 	fmt.Fprintln(w, "DIRECTORY\tVERSION\tKIND\tITEMS\tDATA UNTIL\tSTATE")
 	broken := 0
 	for _, file := range manifests {
-		m, err := model.Open(filepath.Dir(file), loadGraph)
+		m, err := model.Open(filepath.Dir(file), recs.LoadGraph)
 		if err != nil {
 			broken++
 			fmt.Fprintf(w, "%s\t\t\t\t\t%v\n", filepath.Dir(file), err)
@@ -54,7 +49,7 @@ func (p Program) ListModels(dir string) error {
 
 // VerifyModel checks a model's files, what it computes and how long it takes.
 func (p Program) VerifyModel(ctx context.Context, dir string, limit time.Duration) error {
-	m, err := model.Open(dir, loadGraph)
+	m, err := model.Open(dir, recs.LoadGraph)
 	if err != nil {
 		return err
 	}
@@ -65,6 +60,29 @@ func (p Program) VerifyModel(ctx context.Context, dir string, limit time.Duratio
 	_, err = fmt.Fprintf(p.Stdout, "%s is good: %d golden histories, scores within %.1g of the trainer's, median %v, 99 of 100 within %v.\n",
 		m.Version, report.Histories, report.Worst, report.Median.Round(time.Microsecond), report.P99.Round(time.Microsecond))
 	return err
+}
+
+// ActivateModel makes the shop serve with the model in a directory.
+func (p Program) ActivateModel(ctx context.Context, data, dir string, limit time.Duration) error {
+	return p.withShop(ctx, data, func(s *Shop) error {
+		m, err := s.Recs.Activate(ctx, dir, limit)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.Stdout, "%s %s is active: every process serves with it within seconds.\n", m.Name, m.Version)
+		return err
+	})
+}
+
+// DeactivateModels makes the shop serve without a model.
+func (p Program) DeactivateModels(ctx context.Context, data string) error {
+	return p.withShop(ctx, data, func(s *Shop) error {
+		if err := s.Recs.Deactivate(ctx); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(p.Stdout, "No model is active any more: every process counts what is bought together again within seconds.")
+		return err
+	})
 }
 
 // scoreQuestion and scoreAnswer are the lines of ScoreModel.
@@ -80,7 +98,7 @@ type scoreAnswer struct {
 
 // ScoreModel answers each line {"id","history"} of a file with a line {"id","items"} of k items; "-" is standard input.
 func (p Program) ScoreModel(ctx context.Context, dir, histories string, k int) error {
-	m, err := model.Open(dir, loadGraph)
+	m, err := model.Open(dir, recs.LoadGraph)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,9 @@ func (s *Shop) work(ctx context.Context, roles []Role) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if has[Web] {
+		group.Go(func() error { return s.Recs.FollowModels(ctx) })
+	}
 	if has[Worker] {
 		group.Go(func() error { return s.broker.Run(ctx) })
 		group.Go(func() error { return s.Catalog.Index(ctx) })

@@ -255,6 +255,16 @@ func (s *Service) InStock(ctx context.Context, ids []string) ([]ListItem, error)
 	return cardsByID(ctx, s.db, ids)
 }
 
+// InStockBySKU returns the products with these default article numbers that can be bought now, in that order.
+func (s *Service) InStockBySKU(ctx context.Context, skus []string) ([]ListItem, error) {
+	return cardsInStockBySKU(ctx, s.db, skus)
+}
+
+// SKUs returns the default article numbers of products, whatever their status, in that order.
+func (s *Service) SKUs(ctx context.Context, ids []string) ([]string, error) {
+	return skusOf(ctx, s.db, ids)
+}
+
 // SitemapSlugs returns the pages of active products by slug, and after which slug to go on.
 func (s *Service) SitemapSlugs(ctx context.Context, after string, limit int) ([]SitemapEntry, string, error) {
 	list, err := sitemap(ctx, s.db, after, limit)

@@ -92,6 +92,35 @@ func cardsByID(ctx context.Context, q postgres.Querier, ids []string) ([]ListIte
 	return pgx.CollectRows(rows, pgx.RowTo[ListItem])
 }
 
+const cardsInStockBySKUSQL = `
+select p.card
+from unnest($1::text[]) with ordinality as w (sku, position)
+join catalog.products as p on p.sku = w.sku
+where p.status = 'active' and p.in_stock and p.card is not null
+order by w.position`
+
+func cardsInStockBySKU(ctx context.Context, q postgres.Querier, skus []string) ([]ListItem, error) {
+	rows, err := q.Query(ctx, cardsInStockBySKUSQL, skus)
+	if err != nil {
+		return nil, fmt.Errorf("read products: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[ListItem])
+}
+
+const skusOfSQL = `
+select p.sku
+from unnest($1::text[]) with ordinality as w (id, position)
+join catalog.products as p on p.id = w.id
+order by w.position`
+
+func skusOf(ctx context.Context, q postgres.Querier, ids []string) ([]string, error) {
+	rows, err := q.Query(ctx, skusOfSQL, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read article numbers: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
 // order is a way to sort a list: the column of catalog.listings, its direction, and how a cursor carries its value.
 type order struct {
 	column     string

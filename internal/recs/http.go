@@ -17,9 +17,9 @@ func RegisterStore(api *httpx.API, s *Service) {
 }
 
 type recommendInput struct {
-	Placement string `query:"placement" enum:"home,product,cart" default:"home"`
-	ProductID string `query:"product_id" maxLength:"60" doc:"Of the page that the recommendations are for."`
-	Limit     int    `query:"limit" default:"8" minimum:"1" maximum:"50"`
+	Placement string   `query:"placement" enum:"home,product,cart" default:"home"`
+	ProductID []string `query:"product_id,explode" maxItems:"100" doc:"Of the page that the recommendations are for; once for each product in a cart."`
+	Limit     int      `query:"limit" default:"8" minimum:"1" maximum:"50"`
 }
 
 type recommendOutput struct {
@@ -33,14 +33,14 @@ type recommendOutput struct {
 }
 
 func (s *Service) serve(ctx context.Context, in *recommendInput) (*recommendOutput, error) {
-	list, err := s.Recommend(ctx, Placement(in.Placement), in.ProductID, in.Limit)
+	answer, err := s.Recommend(ctx, Request{Placement: Placement(in.Placement), ProductIDs: in.ProductID, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
 	out := &recommendOutput{}
-	out.Body.ModelVersion, out.Body.ExposureID = ModelVersion, id.New("exp")
-	out.Body.Items = list
-	if list == nil {
+	out.Body.ModelVersion, out.Body.ExposureID = answer.ModelVersion, id.New("exp")
+	out.Body.Items = answer.Items
+	if answer.Items == nil {
 		out.Body.Items = []Recommendation{}
 	}
 	return out, nil

@@ -1,14 +1,18 @@
 // Package recs says what a shopper may like next. It follows paid orders and knows what is bought, and what is bought
-// together; where it knows nothing yet, it shows what the shop sells most.
+// together; a trained model says more where one is active; where nothing is known yet, it shows what the shop sells most.
 package recs
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"shopd/internal/events"
 	"shopd/internal/money"
@@ -25,13 +29,17 @@ const (
 	Cart    Placement = "cart"
 )
 
-// ModelVersion names what computes the recommendations: counts of what was bought together.
+// ModelVersion names what computes the recommendations while no model does: counts of what was bought together.
 const ModelVersion = "bought-together-1"
 
 // Catalog says what can be shown.
 type Catalog interface {
 	// Items returns the products with the given ids that can be bought now, in that order.
 	Items(ctx context.Context, productIDs []string) ([]Item, error)
+	// BySKU returns the products with the given default article numbers that can be bought now, in that order.
+	BySKU(ctx context.Context, skus []string) ([]Item, error)
+	// SKUs returns the default article numbers of products, whether they can be bought or not.
+	SKUs(ctx context.Context, productIDs []string) ([]string, error)
 	// Popular returns what the shop sells most.
 	Popular(ctx context.Context, limit int) ([]Item, error)
 }
@@ -70,73 +78,116 @@ type RecommendedRating struct {
 // Recommendation is a product with the reason it is shown for.
 type Recommendation struct {
 	Item
-	Reason string `json:"reason" enum:"bought_together,popular"`
+	Reason string `json:"reason" enum:"predicted,bought_together,popular"`
 }
 
 // Reasons for a recommendation.
 const (
+	Predicted      = "predicted" // by a trained model, from the products that were asked about
 	BoughtTogether = "bought_together"
 	MostWanted     = "popular"
 )
 
 // Deps is what the service needs. All fields are required.
 type Deps struct {
-	DB      *pgxpool.Pool // acts as shopd_recs
-	Catalog Catalog
+	DB         *pgxpool.Pool // acts as shopd_recs
+	Catalog    Catalog
+	Log        *slog.Logger
+	Now        func() time.Time
+	Registerer prometheus.Registerer
 }
 
 // Service recommends.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	metrics *metrics
+	serving atomic.Pointer[serving] // nil while no model is active
+}
 
-// New returns a Service.
-func New(d Deps) *Service { return &Service{d} }
+// New returns a Service. It has no model until FollowModels runs.
+func New(d Deps) *Service { return &Service{Deps: d, metrics: newMetrics(d.Registerer)} }
 
 // candidates is how many more products are looked at than are shown: some cannot be bought now.
 const candidates = 3
 
-// Recommend returns up to limit products for a place. For the page of a product they are those bought together with
-// it; the rest, and every other place, is filled with what is bought most.
-func (s *Service) Recommend(ctx context.Context, placement Placement, productID string, limit int) ([]Recommendation, error) {
-	var list []Recommendation
-	shown := map[string]bool{productID: true}
-	add := func(items []Item, reason string) {
+// Request asks for recommendations.
+type Request struct {
+	Placement Placement
+	// ProductIDs are the product of the page, or what is in the cart, oldest first. None of them is recommended.
+	ProductIDs []string
+	Limit      int
+}
+
+// Recommended is the answer to a Request.
+type Recommended struct {
+	Items []Recommendation
+	// ModelVersion is of what answered: an activated model, else ModelVersion.
+	ModelVersion string
+}
+
+// Recommend answers what goes with the products of a request: what the active model says, else what is bought together
+// with them. The rest, and every other place, is filled with what is bought most.
+func (s *Service) Recommend(ctx context.Context, req Request) (Recommended, error) {
+	answer := Recommended{ModelVersion: ModelVersion}
+	shown := map[string]bool{}
+	for _, id := range req.ProductIDs {
+		shown[id] = true
+	}
+	add := func(items []Item, reason string) (added bool) {
 		for _, it := range items {
-			if len(list) < limit && !shown[it.ID] {
-				shown[it.ID] = true
-				list = append(list, Recommendation{Item: it, Reason: reason})
+			if len(answer.Items) < req.Limit && !shown[it.ID] {
+				shown[it.ID], added = true, true
+				answer.Items = append(answer.Items, Recommendation{Item: it, Reason: reason})
 			}
 		}
+		return added
 	}
-	if placement == Product && productID != "" {
-		ids, err := together(ctx, s.DB, productID, candidates*limit)
+	if req.Placement != Home && len(req.ProductIDs) > 0 {
+		items, version, err := s.predict(ctx, req.ProductIDs, candidates*req.Limit)
 		if err != nil {
-			return nil, fmt.Errorf("read what is bought together: %w", err)
+			return answer, err
 		}
-		items, err := s.Catalog.Items(ctx, ids)
-		if err != nil {
-			return nil, err
+		if add(items, Predicted) {
+			answer.ModelVersion = version
 		}
-		add(items, BoughtTogether)
+		if len(answer.Items) < req.Limit {
+			if items, err = s.boughtTogether(ctx, req.ProductIDs, req.Limit); err != nil {
+				return answer, err
+			}
+			add(items, BoughtTogether)
+		}
 	}
-	if len(list) < limit {
-		ids, err := mostWanted(ctx, s.DB, candidates*limit)
+	if len(answer.Items) < req.Limit {
+		items, err := s.mostWanted(ctx, req.Limit+len(shown))
 		if err != nil {
-			return nil, fmt.Errorf("read what is bought most: %w", err)
-		}
-		items, err := s.Catalog.Items(ctx, ids)
-		if err != nil {
-			return nil, err
+			return answer, err
 		}
 		add(items, MostWanted)
 	}
-	if len(list) < limit {
-		items, err := s.Catalog.Popular(ctx, limit+len(shown))
+	if len(answer.Items) < req.Limit {
+		items, err := s.Catalog.Popular(ctx, req.Limit+len(shown))
 		if err != nil {
-			return nil, err
+			return answer, err
 		}
 		add(items, MostWanted)
 	}
-	return list, nil
+	return answer, nil
+}
+
+func (s *Service) boughtTogether(ctx context.Context, productIDs []string, limit int) ([]Item, error) {
+	ids, err := together(ctx, s.DB, productIDs, candidates*limit+len(productIDs))
+	if err != nil {
+		return nil, fmt.Errorf("read what is bought together: %w", err)
+	}
+	return s.Catalog.Items(ctx, ids)
+}
+
+func (s *Service) mostWanted(ctx context.Context, limit int) ([]Item, error) {
+	ids, err := mostWanted(ctx, s.DB, candidates*limit)
+	if err != nil {
+		return nil, fmt.Errorf("read what is bought most: %w", err)
+	}
+	return s.Catalog.Items(ctx, ids)
 }
 
 // Subscriptions are the queues of the domain.

@@ -48,12 +48,14 @@ func countPairs(ctx context.Context, tx pgx.Tx, pairs map[[2]string]int64) error
 const togetherSQL = `
 select other_id
 from recs.pairs
-where product_id = $1
-order by orders desc, other_id
+where product_id = any ($1)
+group by other_id
+order by sum(orders) desc, other_id
 limit $2`
 
-func together(ctx context.Context, q postgres.Querier, productID string, limit int) ([]string, error) {
-	rows, err := q.Query(ctx, togetherSQL, productID, limit)
+// together is what is bought with any of some products.
+func together(ctx context.Context, q postgres.Querier, productIDs []string, limit int) ([]string, error) {
+	rows, err := q.Query(ctx, togetherSQL, productIDs, limit)
 	if err != nil {
 		return nil, err
 	}

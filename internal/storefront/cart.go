@@ -3,6 +3,7 @@ package storefront
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 
 	"shopd/internal/orders"
 	"shopd/internal/platform/errs"
+	"shopd/internal/recs"
 )
 
 type cartBody struct {
@@ -19,6 +21,7 @@ type cartBody struct {
 	Added   string // title of what was just put in, for the summary beside the page
 	Coupon  couponBody
 	Popular []card
+	Related []card // what goes with what is in it
 }
 
 // Empty reports whether there is nothing to buy.
@@ -81,8 +84,21 @@ func (s *Storefront) showCart(w http.ResponseWriter, r *http.Request, status int
 		if front, err := s.front.get(r.Context()); err == nil {
 			body.Popular = firstCards(front.Popular, 4)
 		}
+	} else {
+		body.Related = cards(s.recommended(r.Context(), recs.Cart, productsIn(cart), recommendedRow))
 	}
 	return s.show(w, r, status, "cart", forOne, head{Title: "Your cart"}, body)
+}
+
+// productsIn are the products of a cart, the first put in first.
+func productsIn(cart *orders.Cart) []string {
+	var ids []string
+	for _, l := range cart.Lines {
+		if !slices.Contains(ids, l.ProductID) {
+			ids = append(ids, l.ProductID)
+		}
+	}
+	return ids
 }
 
 // cartSummary is the piece beside the page that shows what is in the cart.

@@ -85,7 +85,7 @@ func samplePicture(_ context.Context, name string) (io.ReadCloser, error) {
 
 func sampleDeps(shop *storefronttest.Shop) storefront.Deps {
 	return storefront.Deps{
-		Catalog: shop.Catalog, Orders: shop.Orders, Users: shop.Users, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Catalog: shop.Catalog, Recs: shop.Recs, Orders: shop.Orders, Users: shop.Users, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		BaseURL: "https://shop.example", ShopName: "Luma & Co.", Currency: "USD", Country: "US", Demo: true,
 		Credits: []storefront.Credit{{Title: "Photographs", Author: "Annie Spratt and others", License: "Unsplash License", URL: "https://unsplash.com/license", Works: []string{"Assorted succulents, Annie Spratt"}}},
 	}

@@ -7,6 +7,7 @@ import (
 	"shopd/internal/catalog"
 	"shopd/internal/orders"
 	"shopd/internal/platform/httpx"
+	"shopd/internal/recs"
 	"shopd/internal/users"
 )
 
@@ -26,6 +27,11 @@ type Catalog interface {
 	Reviews(ctx context.Context, product catalog.ProductID, after string, limit int) (reviews []catalog.Review, next string, err error)
 	// SitemapSlugs pages through the slugs of all products that may be shown.
 	SitemapSlugs(ctx context.Context, after string, limit int) (entries []catalog.SitemapEntry, next string, err error)
+}
+
+// Recs says what goes with some products. Pages do without it when it fails.
+type Recs interface {
+	Recommend(ctx context.Context, req recs.Request) (recs.Recommended, error)
 }
 
 // Orders is what the cart, checkout and order pages do. Access carries what the shopper can show for being allowed;

@@ -13,6 +13,7 @@ import (
 	"shopd/internal/catalog"
 	"shopd/internal/money"
 	"shopd/internal/platform/errs"
+	"shopd/internal/recs"
 )
 
 const (
@@ -176,8 +177,8 @@ func (s *Storefront) productBody(ctx context.Context, product *catalog.Product, 
 	if product.Rating != nil && product.Rating.Count > 0 {
 		group.Go(func() error { return s.addReviews(ctx, body, reviewsAfter) })
 	}
-	if len(body.Related) == 0 && product.Category != nil {
-		group.Go(func() error { return s.addNeighbours(ctx, body) })
+	if len(body.Related) < recommendedRow {
+		group.Go(func() error { return s.addRelated(ctx, body) })
 	}
 	return body, group.Wait()
 }
@@ -194,14 +195,26 @@ func (s *Storefront) addReviews(ctx context.Context, body *productBody, after st
 	return nil
 }
 
-// addNeighbours fills the row below a product that the merchant paired with nothing.
-func (s *Storefront) addNeighbours(ctx context.Context, body *productBody) error {
-	items, _, err := s.Catalog.List(ctx, catalog.ListQuery{Category: body.Category.Slug, Sort: "-popularity", Limit: 5})
+// addRelated fills the row below a product that the merchant paired with little: with what shoppers buy together with
+// it, then with what sells most of its kind.
+func (s *Storefront) addRelated(ctx context.Context, body *productBody) error {
+	add := func(items []catalog.ListItem) {
+		for _, it := range items {
+			known := it.ID == body.ID || slices.ContainsFunc(body.Related, func(c card) bool { return c.ID == it.ID })
+			if !known && len(body.Related) < recommendedRow {
+				body.Related = append(body.Related, newCard(it, sizesCard, false))
+			}
+		}
+	}
+	add(s.recommended(ctx, recs.Product, []string{string(body.ID)}, recommendedRow))
+	if len(body.Related) > 0 || body.Category == nil {
+		return nil
+	}
+	items, _, err := s.Catalog.List(ctx, catalog.ListQuery{Category: body.Category.Slug, Sort: "-popularity", Limit: recommendedRow + 1})
 	if err != nil {
 		return err
 	}
-	items = slices.DeleteFunc(items, func(i catalog.ListItem) bool { return i.ID == body.ID })
-	body.Related = cards(items[:min(4, len(items))])
+	add(items)
 	return nil
 }
 

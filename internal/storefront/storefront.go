@@ -22,6 +22,7 @@ import (
 // Deps is what New needs. Every field is required unless its comment says otherwise.
 type Deps struct {
 	Catalog Catalog
+	Recs    Recs
 	Orders  Orders
 	Users   Users
 	Log     *slog.Logger
@@ -73,8 +74,8 @@ type Storefront struct {
 
 // New checks deps, parses the templates and prepares the assets.
 func New(deps Deps) (*Storefront, error) {
-	if deps.Catalog == nil || deps.Orders == nil || deps.Users == nil || deps.Log == nil || deps.Now == nil {
-		return nil, errors.New("storefront: Catalog, Orders, Users, Log and Now are required")
+	if deps.Catalog == nil || deps.Recs == nil || deps.Orders == nil || deps.Users == nil || deps.Log == nil || deps.Now == nil {
+		return nil, errors.New("storefront: Catalog, Recs, Orders, Users, Log and Now are required")
 	}
 	base, err := url.Parse(deps.BaseURL)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {

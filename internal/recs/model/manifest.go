@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 )
 
@@ -87,8 +87,8 @@ type File struct {
 const maxFile = 256 << 20
 
 // readManifest reads and checks the manifest of a directory, but none of the files that it names.
-func readManifest(dir string) (*Manifest, error) {
-	raw, err := readLimited(filepath.Join(dir, ManifestFile))
+func readManifest(dir fs.FS) (*Manifest, error) {
+	raw, err := readLimited(dir, ManifestFile)
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +170,8 @@ func (m *Manifest) checkFeatures() []error {
 }
 
 // readFile reads one file of the directory and checks that it is the one that was written.
-func (m *Manifest) readFile(dir, name string) ([]byte, error) {
-	raw, err := readLimited(filepath.Join(dir, name))
+func (m *Manifest) readFile(dir fs.FS, name string) ([]byte, error) {
+	raw, err := readLimited(dir, name)
 	if err != nil {
 		return nil, err
 	}
@@ -185,15 +185,15 @@ func (m *Manifest) readFile(dir, name string) ([]byte, error) {
 	return raw, nil
 }
 
-func readLimited(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+func readLimited(dir fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(dir, name)
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s has %d bytes; a model's file has at most %d", path, info.Size(), maxFile)
+		return nil, fmt.Errorf("%s has %d bytes; a model's file has at most %d", name, info.Size(), maxFile)
 	}
-	return os.ReadFile(path)
+	return fs.ReadFile(dir, name)
 }
 
 func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }

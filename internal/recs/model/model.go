@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"sync"
 )
@@ -51,18 +53,27 @@ type vocabulary struct {
 // Open reads the model in a directory. It refuses a directory whose files are missing, damaged, swapped or do not fit
 // together; see Verify for what it computes.
 func Open(dir string, load Loader) (*Model, error) {
-	manifest, err := readManifest(dir)
+	m, err := OpenFS(os.DirFS(dir), load)
 	if err != nil {
-		return nil, fmt.Errorf("read the model in %s: %w", dir, err)
-	}
-	m := &Model{Manifest: *manifest}
-	if err := m.read(dir, load); err != nil {
 		return nil, fmt.Errorf("read the model in %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func (m *Model) read(dir string, load Loader) error {
+// OpenFS is Open for a directory that is somewhere else, such as in an archive.
+func OpenFS(dir fs.FS, load Loader) (*Model, error) {
+	manifest, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Manifest: *manifest}
+	if err := m.read(dir, load); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Model) read(dir fs.FS, load Loader) error {
 	files := map[string][]byte{}
 	for name := range m.Files {
 		raw, err := m.readFile(dir, name)
@@ -144,6 +155,14 @@ func (m *Model) known(history []string) []int {
 	}
 	return known
 }
+
+// Knows reports whether the model knows an item of a history.
+func (m *Model) Knows(history []string) bool {
+	return slices.ContainsFunc(history, func(sku string) bool { _, ok := m.index[sku]; return ok })
+}
+
+// SKUs are the items that the model knows.
+func (m *Model) SKUs() []string { return slices.Clone(m.skus) }
 
 func (m *Model) factorise(history []int, k int) ([]Scored, error) {
 	input := make([]float32, len(m.skus))

@@ -15,12 +15,14 @@ import (
 // Shop is a shop in memory. It is safe for concurrent use.
 type Shop struct {
 	Catalog *Catalog
+	Recs    *Recs
 	Orders  *Orders
 	Users   *Users
 }
 
 var (
 	_ storefront.Catalog = (*Catalog)(nil)
+	_ storefront.Recs    = (*Recs)(nil)
 	_ storefront.Orders  = (*Orders)(nil)
 	_ storefront.Users   = (*Users)(nil)
 )
@@ -33,6 +35,7 @@ func New(now func() time.Time) (*Shop, error) {
 	}
 	return &Shop{
 		Catalog: &Catalog{data: catalog},
+		Recs:    &Recs{data: catalog},
 		Orders:  newOrders(catalog, now),
 		Users:   newUsers(),
 	}, nil
