@@ -68,7 +68,7 @@ func (s *Service) guestsBefore(ctx context.Context, before time.Time, limit int)
 const abandonedBeforeSQL = `
 select id
 from orders.carts
-where updated_at < $1 and order_id is null
+where created_at < $1 and updated_at < $1 and order_id is null
 limit $2`
 
 // abandonedBefore returns carts that nobody touched since the time and that never became an order.
