@@ -139,7 +139,7 @@ func (s *storm) blow(ctx context.Context, steps []step, kinds []kind) error {
 	}
 	for i, step := range steps {
 		if interrupted := rig.Pause(ctx, step.After) != nil; interrupted {
-			return nil
+			return nil //nolint:nilerr // the storm is over
 		}
 		s.say(fmt.Sprintf("%d/%d %s", i+1, len(steps), step))
 		results := make(chan error, len(step.Faults))

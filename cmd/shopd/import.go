@@ -15,7 +15,7 @@ func (c *commands) importCommand() *cobra.Command {
 with their line and the reason; all others are imported. An import that was interrupted goes on where it was.`,
 		Example: `  shopd import products catalogue.jsonl
   shopd import products catalogue.jsonl --dry-run`,
-		Args: exactly(1),
+		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.File = args[0]
 			return c.ImportProducts(cmd.Context(), o)
@@ -26,12 +26,10 @@ with their line and the reason; all others are imported. An import that was inte
 	return group("import", "Bring things into the shop", products)
 }
 
-// exactly is cobra.ExactArgs whose error is one of usage.
-func exactly(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
+// oneArgument is cobra.ExactArgs(1) whose error is one of usage.
+func oneArgument(cmd *cobra.Command, args []string) error {
+	if err := cobra.ExactArgs(1)(cmd, args); err != nil {
+		return usageError{err}
 	}
+	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 func (c *commands) models() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list DIR", Short: "List the models in the directories below DIR", Example: "  shopd models list models/benchmarks", Args: exactly(1),
+		Use: "list DIR", Short: "List the models in the directories below DIR", Example: "  shopd models list models/benchmarks", Args: oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error { return c.ListModels(args[0]) },
 	}
 	var limit time.Duration
@@ -17,7 +17,7 @@ func (c *commands) models() *cobra.Command {
 		Use: "verify DIR", Short: "Check a model's files, what it computes, and how fast",
 		Long: `Check that the files of a model are those that were written and fit together, that it computes what its trainer
 computed, and that it is fast enough.`,
-		Example: "  shopd models verify models/benchmarks/online-retail-v2", Args: exactly(1),
+		Example: "  shopd models verify models/benchmarks/online-retail-v2", Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.VerifyModel(cmd.Context(), args[0], limit) },
 	}
 	var data string
@@ -25,7 +25,7 @@ computed, and that it is fast enough.`,
 		Use: "activate DIR", Short: "Let the shop recommend with a model",
 		Long: `Verify a model and let every process of the shop recommend with it, without a restart. The shop must sell some of the
 model's items. The one before goes on answering until the new one is ready.`,
-		Example: "  shopd models activate models/trained/shop-v2", Args: exactly(1),
+		Example: "  shopd models activate models/trained/shop-v2", Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.ActivateModel(cmd.Context(), data, args[0], limit)
 		},

@@ -30,11 +30,11 @@ func (c *commands) deadLetters() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.ListDeadLetters(cmd.Context(), data) },
 	}
 	show := &cobra.Command{
-		Use: "show ID", Short: "Show one with its error", Example: "  shopd dlq show dl_…", Args: exactly(1),
+		Use: "show ID", Short: "Show one with its error", Example: "  shopd dlq show dl_…", Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.ShowDeadLetter(cmd.Context(), data, args[0]) },
 	}
 	redrive := &cobra.Command{
-		Use: "redrive ID", Short: "Hand one to its consumer again", Example: "  shopd dlq redrive dl_…", Args: exactly(1),
+		Use: "redrive ID", Short: "Hand one to its consumer again", Example: "  shopd dlq redrive dl_…", Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.RedriveDeadLetter(cmd.Context(), data, args[0])
 		},

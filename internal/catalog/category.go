@@ -140,7 +140,7 @@ func (s *Service) categories(ctx context.Context) (*tree, error) {
 		}
 		return nil, fmt.Errorf("read categories: %w", err)
 	}
-	return t.(*tree), nil //nolint:forcetypeassert // the flight returns nothing else
+	return t.(*tree), nil //nolint:errcheck // the flight returns nothing else
 }
 
 // Categories returns the top categories with all that is below them.

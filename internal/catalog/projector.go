@@ -320,7 +320,7 @@ func (s *Service) Index(ctx context.Context) error {
 		n, err := s.indexSome(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // told to stop
 		case err != nil:
 			s.log.WarnContext(ctx, "search index not updated", "error", err)
 		case n == indexBatch:
@@ -553,10 +553,10 @@ func (s *Service) ReindexElsewhere(ctx context.Context, progress func(done, tota
 			return fmt.Errorf("count products: %w", err)
 		}
 		progress(total-left, total)
-		switch {
-		case left == 0:
+		switch left {
+		case 0:
 			return nil
-		case left == refused:
+		case refused:
 			return fmt.Errorf("the search index refused %d of %d products; index_refusal in catalog.products says why", refused, total)
 		}
 		select {

@@ -183,11 +183,11 @@ func LinkLogin(s *Service) http.HandlerFunc {
 		session, err := s.LoginWithLink(r.Context(), r.URL.Query().Get("token"))
 		switch status := httpx.StatusOf(err); {
 		case err == nil:
-			cookie := s.staffCookie(session.Token)
+			cookie := s.staffCookie(session.Token) //nolint:gosec // Secure wherever the shop is reached by https
 			// The link is followed from a terminal or a mail: with Strict the browser would keep the cookie back
 			// on the redirect that follows.
 			cookie.SameSite = http.SameSiteLaxMode
-			http.SetCookie(w, &cookie) //nolint:gosec // as staffCookie made it
+			http.SetCookie(w, &cookie)
 			http.Redirect(w, r, "/admin/", http.StatusSeeOther)
 		case status < http.StatusInternalServerError:
 			http.Redirect(w, r, "/admin/login?error=link_expired", http.StatusSeeOther)

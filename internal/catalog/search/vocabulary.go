@@ -273,7 +273,7 @@ func (v *Vocabulary) near(w string, edits int) ([]candidate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the spelling automata: %w", err)
 	}
-	dfa, err := builders[edits-1].BuildDfa(w, uint8(edits)) //nolint:gosec // edits is 1 or 2
+	dfa, err := builders[edits-1].BuildDfa(w, uint8(edits))
 	if err != nil {
 		return nil, fmt.Errorf("build the spelling automaton of %q: %w", w, err)
 	}
@@ -283,7 +283,7 @@ func (v *Vocabulary) near(w string, edits int) ([]candidate, error) {
 		key, count := it.Current()
 		_, distance := dfa.MatchAndDistance(string(key))
 		word := string(key)
-		found = append(found, candidate{word: word, count: int(count), weight: weigh(w, word, int(distance), int(count))}) //nolint:gosec // a number of documents
+		found = append(found, candidate{word: word, count: int(count), weight: weigh(w, word, int(distance), int(count))})
 	}
 	if err != vellum.ErrIteratorDone { //nolint:errorlint // the iterator returns the sentinel itself
 		return nil, fmt.Errorf("search the vocabulary for %q: %w", w, err)

@@ -54,7 +54,7 @@ func NewSigner(keys string, vault *Vault) (*Signer, error) {
 func (s *Signer) add(kid string, seed []byte) {
 	private := ed25519.NewKeyFromSeed(seed)
 	s.keys = append(s.keys, signingKey{id: kid, private: private})
-	s.byID[kid] = private.Public().(ed25519.PublicKey)
+	s.byID[kid] = private.Public().(ed25519.PublicKey) //nolint:errcheck // it is nothing else
 }
 
 // Sign returns claims as a token of the given type ("at+jwt").

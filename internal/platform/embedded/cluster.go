@@ -153,7 +153,7 @@ func (c *cluster) run(port int) (*server, error) {
 	for name, value := range parameters() {
 		args = append(args, "-c", name+"="+value)
 	}
-	cmd := exec.Command(filepath.Join(c.programs(), "bin", "postgres"), args...) //nolint:gosec,noctx // PostgreSQL as we unpacked it; stop ends it
+	cmd := exec.Command(filepath.Join(c.programs(), "bin", "postgres"), args...) //nolint:noctx // PostgreSQL as we unpacked it; stop ends it
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=/usr/bin:/bin"}
 	cmd.SysProcAttr = dieWithParent()

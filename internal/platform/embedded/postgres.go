@@ -111,7 +111,7 @@ func spawn(spec childSpec) (*Postgres, <-chan message, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("find this program: %w", err)
 	}
-	child := exec.Command(self, childArgument) //nolint:gosec,noctx // ourselves; Stop ends it
+	child := exec.Command(self, childArgument) //nolint:noctx // ourselves; Stop ends it
 	child.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	child.Dir = "/"
 	child.Stderr = os.Stderr
@@ -139,7 +139,7 @@ func spawn(spec childSpec) (*Postgres, <-chan message, error) {
 	p := &Postgres{child: child, stdin: stdin, done: make(chan struct{})}
 	messages := make(chan message, 16)
 	go p.follow(stdout, messages)
-	if err := json.NewEncoder(stdin).Encode(spec); err != nil { //nolint:gosec // the password goes to our own child, through a pipe
+	if err := json.NewEncoder(stdin).Encode(spec); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("start the database: %w", err), p.Stop(context.Background()))
 	}
 	return p, messages, nil

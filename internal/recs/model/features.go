@@ -75,7 +75,7 @@ func (s *sheet) add(column func(row int) float64) {
 // features chooses candidates for a history of distinct items, oldest first and not empty, and computes their features:
 // a table of limit rows, of which those after the last candidate are zero.
 func (it *items) features(history []int, limit int, pool *sync.Pool) (candidates []int, numbers []float32) {
-	s := pool.Get().(*scratch)
+	s := pool.Get().(*scratch) //nolint:errcheck // nothing else is put there
 	defer pool.Put(s)
 	for r := range it.relations {
 		rel := &it.relations[r]

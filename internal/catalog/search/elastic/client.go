@@ -34,7 +34,7 @@ func newClient(urls []string) (*client, error) {
 		}
 	}
 	dialer := &net.Dialer{Timeout: time.Second, KeepAlive: 30 * time.Second}
-	transport, err := elastictransport.New(elastictransport.Config{
+	transport, err := elastictransport.New(elastictransport.Config{ //nolint:staticcheck // esapi takes what this returns
 		URLs: parsed,
 		Transport: &http.Transport{
 			DialContext:         dialer.DialContext,

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shopd/internal/catalog/search"
@@ -182,11 +183,11 @@ func TestOverloaded(t *testing.T) {
 					w.WriteHeader(http.StatusTooManyRequests)
 				case strings.HasSuffix(r.URL.Path, "/_bulk"):
 					_, err := io.WriteString(w, bulk)
-					require.NoError(t, err)
+					assert.NoError(t, err)
 				case strings.HasSuffix(r.URL.Path, "-building"):
 					w.WriteHeader(http.StatusNotFound)
 				default:
-					require.NoError(t, json.NewEncoder(w).Encode(map[string]any{}))
+					assert.NoError(t, json.NewEncoder(w).Encode(map[string]any{}))
 				}
 			}))
 			t.Cleanup(server.Close)

@@ -53,7 +53,7 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	const rounds, writes = 3, 40
 	for range rounds {
-		cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test's own binary
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), writerDir+"="+dir)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()

@@ -50,7 +50,7 @@ func (r *run) find() {
 	if r.plan.All() {
 		for d := range r.x.rows {
 			if r.x.rows[d].live {
-				r.found = append(r.found, uint32(d)) //nolint:gosec // a number of a document
+				r.found = append(r.found, uint32(d))
 				r.total[d] = 1
 			}
 		}
@@ -481,7 +481,7 @@ func (c *counter) most(limit int, prefix string) []search.TermCount {
 	if prefix == "" {
 		for h := tallest - 1; h > 0; h-- {
 			if above += heights[h]; above >= limit {
-				least = uint32(h) //nolint:gosec // below tallest
+				least = uint32(h)
 				break
 			}
 		}

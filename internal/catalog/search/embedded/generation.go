@@ -47,7 +47,7 @@ func lock(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("open the lock of the search index: %w", err)
 	}
 	for deadline := time.Now().Add(lockPatience); ; time.Sleep(50 * time.Millisecond) {
-		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return file, nil
 		}
@@ -133,7 +133,7 @@ func (g *generation) write(entries []search.Entry) error {
 	for i := range fresh {
 		begin := len(b)
 		b = appendRecord(b, &fresh[i])
-		at[i] = span{at: g.size + int64(begin) + headerBytes, length: uint32(len(b) - begin - headerBytes)} //nolint:gosec // bounded by the size of a document
+		at[i] = span{at: g.size + int64(begin) + headerBytes, length: uint32(len(b) - begin - headerBytes)}
 	}
 	if _, err := g.file.WriteAt(b, g.size); err != nil {
 		return fmt.Errorf("write to the search index: %w", errors.Join(err, g.file.Truncate(g.size)))

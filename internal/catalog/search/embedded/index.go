@@ -88,13 +88,13 @@ func (x *index) put(entries []search.Entry, at []span) {
 			continue
 		}
 		delete(x.gone, e.ID)
-		doc := uint32(len(x.rows)) //nolint:gosec // memory ends before the numbers do
-		id := strings.Clone(e.ID)  // not to keep all that was read with it
+		doc := uint32(len(x.rows))
+		id := strings.Clone(e.ID) // not to keep all that was read with it
 		x.byID[id] = doc
 		x.rows = append(x.rows, row{
 			id: id, version: e.Version, live: true, price: e.Price, created: e.CreatedAt, popularity: e.Popularity,
 			quality: e.Quality, sortTitle: strings.Clone(e.SortTitle), record: at[i],
-			payload: uint32(len(e.Payload)), //nolint:gosec // bounded by a record
+			payload: uint32(len(e.Payload)),
 		})
 		for _, t := range e.Terms {
 			p := enter(x.terms, t.Text)
@@ -200,13 +200,13 @@ func (c *counted) add(names []string) {
 	for _, n := range names {
 		id, ok := c.ids[n]
 		if !ok {
-			id = uint32(len(c.names)) //nolint:gosec // memory ends before the numbers do
+			id = uint32(len(c.names))
 			n = strings.Clone(n)
 			c.names, c.ids[n] = append(c.names, n), id
 		}
 		c.flat = append(c.flat, id)
 	}
-	c.ends = append(c.ends, uint32(len(c.flat))) //nolint:gosec // memory ends before the numbers do
+	c.ends = append(c.ends, uint32(len(c.flat)))
 }
 
 // of is what a document has.

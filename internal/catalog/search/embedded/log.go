@@ -39,7 +39,7 @@ func appendRecord(b []byte, e *search.Entry) []byte {
 	b = append(b, make([]byte, headerBytes)...)
 	b = appendEntry(b, e)
 	body := b[begin+headerBytes:]
-	binary.LittleEndian.PutUint32(b[begin:], uint32(len(body))) //nolint:gosec // bounded by the size of a document
+	binary.LittleEndian.PutUint32(b[begin:], uint32(len(body)))
 	binary.LittleEndian.PutUint32(b[begin+4:], crc32.Checksum(body, checksums))
 	return b
 }
@@ -67,7 +67,7 @@ func readLog(file *os.File, f func(e *search.Entry, at span)) (end int64, err er
 		if next > size {
 			return end, nil
 		}
-		if uint32(cap(body)) < length { //nolint:gosec // a capacity of memory
+		if uint32(cap(body)) < length {
 			body = make([]byte, length)
 		}
 		body = body[:length]
@@ -192,7 +192,7 @@ func (d *decoder) uvarint() uint64 {
 
 func (d *decoder) varint() int64 {
 	u := d.uvarint()
-	n := int64(u >> 1) //nolint:gosec // undoes what binary.AppendVarint does
+	n := int64(u >> 1)
 	if u&1 != 0 {
 		n = ^n
 	}
@@ -206,7 +206,7 @@ func (d *decoder) length() int {
 		d.fail()
 		return 0
 	}
-	return int(n) //nolint:gosec // checked
+	return int(n)
 }
 
 func (d *decoder) text() string {

@@ -25,7 +25,7 @@ func (e *Engine) rewriteWhenDue(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return r.Abort(ctx)
 		}
-		superseded, err := r.copy(uint32(from), uint32(min(from+batch, docs))) //nolint:gosec // numbers of documents
+		superseded, err := r.copy(uint32(from), uint32(min(from+batch, docs)))
 		if err != nil {
 			return errors.Join(err, r.Abort(ctx))
 		}
