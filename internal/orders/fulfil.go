@@ -31,14 +31,14 @@ type Tracking struct {
 
 // carriers are pages that show where a parcel is; %s is its number.
 var carriers = map[string]string{
-	"dhl":         "https://www.dhl.com/global-en/home/tracking.html?tracking-id=%s",
-	"dpd":         "https://tracking.dpd.de/status/en_US/parcel/%s",
-	"fedex":       "https://www.fedex.com/fedextrack/?trknbr=%s",
-	"gls":         "https://gls-group.eu/track/%s",
-	"royal mail":  "https://www.royalmail.com/track-your-item#/tracking-results/%s",
-	"ups":         "https://www.ups.com/track?tracknum=%s",
-	"usps":        "https://tools.usps.com/go/TrackConfirmAction?tLabels=%s",
-	"deutschpost": "https://www.deutschepost.de/de/s/sendungsverfolgung.html?piececode=%s",
+	"deutsche post": "https://www.deutschepost.de/de/s/sendungsverfolgung.html?piececode=%s",
+	"dhl":           "https://www.dhl.com/global-en/home/tracking.html?tracking-id=%s",
+	"dpd":           "https://tracking.dpd.de/status/en_US/parcel/%s",
+	"fedex":         "https://www.fedex.com/fedextrack/?trknbr=%s",
+	"gls":           "https://gls-group.eu/track/%s",
+	"royal mail":    "https://www.royalmail.com/track-your-item#/tracking-results/%s",
+	"ups":           "https://www.ups.com/track?tracknum=%s",
+	"usps":          "https://tools.usps.com/go/TrackConfirmAction?tLabels=%s",
 }
 
 // check tidies a tracking up, and refuses an address that is no web page.

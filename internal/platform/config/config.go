@@ -116,7 +116,7 @@ func (p Payments) Manual() bool { return p.Capture == "manual" }
 type Stripe struct {
 	SecretKey      Secret   `env:"SHOPD_STRIPE_SECRET_KEY" doc:"Stripe's secret key, sk_live_… or sk_test_…. Empty: Stripe is off."`
 	WebhookSecrets []Secret `env:"SHOPD_STRIPE_WEBHOOK_SECRET" doc:"Signing secret of the webhook, whsec_…; two, comma separated, while it is being rotated."`
-	PublishableKey string   `env:"SHOPD_STRIPE_PUBLISHABLE_KEY" doc:"Stripe's publishable key, pk_live_… or pk_test_…: with it shoppers pay in Stripe's element on the shop's own page, else on Stripe's page."`
+	PublishableKey string   `env:"SHOPD_STRIPE_PUBLISHABLE_KEY" doc:"Stripe's publishable key, pk_live_… or pk_test_…: for Stripe's element on the shop's own page, which is not there yet. Shoppers pay on Stripe's page."`
 	APIURL         string   `env:"SHOPD_STRIPE_API_URL" envDefault:"https://api.stripe.com" doc:"Stripe's API."`
 }
 
