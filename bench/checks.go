@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"shopd/internal/rig"
 )
 
 const (
@@ -161,7 +163,7 @@ func (p *place) check(ctx context.Context, before books, bought int) ([]check, e
 type metrics map[string]float64
 
 func (s *shop) metrics(ctx context.Context) (metrics, error) {
-	body, err := fetch(ctx, s.ops+"/metrics")
+	body, err := rig.Fetch(ctx, s.ops+"/metrics")
 	if err != nil {
 		return nil, err
 	}

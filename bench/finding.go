@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"shopd/bench/relevance"
+	"shopd/internal/rig"
 )
 
 // printFinding measures how well the chosen engine finds, and prints it.
@@ -16,7 +17,7 @@ func printFinding(ctx context.Context, o options, say func(string)) (err error) 
 		defer func() {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			err = errors.Join(err, deleteIndices(ctx, c.ElasticsearchURL, c.Prefix))
+			err = errors.Join(err, rig.DeleteIndices(ctx, c.ElasticsearchURL, c.Prefix))
 		}()
 	}
 	report, err := relevance.Measure(ctx, c, say)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"shopd/internal/rig"
 	"shopd/internal/sample"
 )
 
@@ -144,7 +145,7 @@ func listingPaths(ctx context.Context, s *shop) (paths []string, err error) {
 		Slug     string
 		Children []json.RawMessage
 	}
-	body, err := fetch(ctx, s.url+storeAPI+"/categories")
+	body, err := rig.Fetch(ctx, s.url+storeAPI+"/categories")
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +169,7 @@ func listingPaths(ctx context.Context, s *shop) (paths []string, err error) {
 				query.Set("category", slug)
 			}
 			path := storeAPI + "/products?" + query.Encode()
-			body, err := fetch(ctx, s.url+path)
+			body, err := rig.Fetch(ctx, s.url+path)
 			if err != nil {
 				return nil, err
 			}

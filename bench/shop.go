@@ -1,23 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"shopd/internal/app"
 	"shopd/internal/inventory"
+	"shopd/internal/rig"
 	"shopd/internal/sample"
 )
 
@@ -44,9 +39,7 @@ type shop struct {
 	addr     string // host:port of url
 	skus     []string
 	dir      string
-	server   *exec.Cmd
-	ended    chan error
-	output   *bytes.Buffer
+	server   *rig.Process
 }
 
 // openShop builds shopd unless it is given, fills the run's database and starts one process with all roles.
@@ -64,21 +57,21 @@ func openShop(ctx context.Context, p *place, o options, say func(string)) (_ *sh
 	if binary == "" {
 		say("Building shopd")
 		binary = filepath.Join(s.dir, "shopd")
-		if err := tool(ctx, nil, "go", "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", binary, "./cmd/shopd"); err != nil {
+		if err := rig.Build(ctx, ".", binary); err != nil {
 			return nil, err
 		}
 	}
-	public, err := freeAddress(ctx)
+	public, err := rig.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ops, err := freeAddress(ctx)
+	ops, err := rig.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.addr, s.url, s.ops = public, "http://"+public, "http://"+ops
-	environ := append(withoutShopd(os.Environ()), s.settings(p, o, public, ops)...)
-	if err := tool(ctx, environ, binary, "migrate", "up"); err != nil {
+	environ := append(rig.WithoutShopd(os.Environ()), s.settings(p, o, public, ops)...)
+	if _, err := rig.Run(ctx, environ, binary, "migrate", "up"); err != nil {
 		return nil, err
 	}
 	say("Filling the sample shop")
@@ -95,11 +88,11 @@ func openShop(ctx context.Context, p *place, o options, say func(string)) (_ *sh
 	}
 	waiting, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
-	if err := s.awaitReady(waiting); err != nil {
-		return nil, fmt.Errorf("start shopd: %w\n%s", err, s.output)
+	if err := rig.AwaitReady(waiting, s.server, s.ops); err != nil {
+		return nil, fmt.Errorf("start shopd: %w\n%s", err, s.said())
 	}
 	if err := s.awaitQuiet(waiting, p); err != nil {
-		return nil, fmt.Errorf("wait for the search index and the caches: %w\n%s", err, s.output)
+		return nil, fmt.Errorf("wait for the search index and the caches: %w\n%s", err, s.said())
 	}
 	return s, nil
 }
@@ -113,20 +106,9 @@ func (s *shop) settings(p *place, o options, public, ops string) []string {
 	}
 	if o.engine == engineElasticsearch {
 		settings = append(settings, "SHOPD_ELASTICSEARCH_URL="+p.elastic, "SHOPD_SEARCH_INDEX="+p.name)
-		p.later(func(ctx context.Context) error { return deleteIndices(ctx, p.elastic, p.name) })
+		p.later(func(ctx context.Context) error { return rig.DeleteIndices(ctx, p.elastic, p.name) })
 	}
 	return append(settings, o.settings...)
-}
-
-// withoutShopd keeps settings of the one who runs the benchmark out of it.
-func withoutShopd(environ []string) []string {
-	var kept []string
-	for _, e := range environ {
-		if !strings.HasPrefix(e, "SHOPD_") {
-			kept = append(kept, e)
-		}
-	}
-	return kept
 }
 
 // fill puts the sample shop into the database, with stock without end.
@@ -154,103 +136,29 @@ func (s *shop) fill(ctx context.Context, environ []string) (err error) {
 	return err
 }
 
-func (s *shop) start(binary string, environ []string) error {
-	s.output = &bytes.Buffer{}
-	// Ended by close with SIGTERM, so that it drains; the context would kill it.
-	s.server = exec.Command(binary, "serve") //nolint:noctx // see above
-	s.server.Env, s.server.Stdout, s.server.Stderr = environ, s.output, s.output
-	if err := s.server.Start(); err != nil {
-		return fmt.Errorf("start shopd: %w", err)
-	}
-	s.ended = make(chan error, 1)
-	go func() { s.ended <- s.server.Wait() }()
-	return nil
+func (s *shop) start(binary string, environ []string) (err error) {
+	s.server, err = rig.Start(rig.Command{Name: "shopd", Path: binary, Args: []string{"serve"}, Env: environ, Log: s.log()})
+	return err
 }
 
-func (s *shop) pid() int { return s.server.Process.Pid }
+// log is the file of what shopd says.
+func (s *shop) log() string { return filepath.Join(s.dir, "shopd.log") }
 
-func (s *shop) awaitReady(ctx context.Context) error {
-	for {
-		if _, err := fetch(ctx, s.ops+"/readyz"); err == nil {
-			return nil
-		}
-		select {
-		case err := <-s.ended:
-			s.ended <- err
-			return fmt.Errorf("it ended: %w", err)
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// said is what shopd has said, for the error that follows.
+func (s *shop) said() string {
+	text, err := os.ReadFile(s.log())
+	if err != nil {
+		return err.Error()
 	}
+	return string(text)
 }
+
+func (s *shop) pid() int { return s.server.Pid() }
 
 func (s *shop) close() error {
-	var failures []error
-	if s.ended != nil {
-		if err := s.server.Process.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
-			failures = append(failures, err)
-		}
-		select {
-		case err := <-s.ended:
-			failures = append(failures, err)
-		case <-time.After(stopPatience):
-			failures = append(failures, errors.New("shopd did not stop in time"), s.server.Process.Kill())
-		}
+	var err error
+	if s.server != nil {
+		err = s.server.Stop(syscall.SIGTERM, stopPatience)
 	}
-	return errors.Join(append(failures, os.RemoveAll(s.dir))...)
-}
-
-// tool runs a command to its end; its output is part of the error.
-func tool(ctx context.Context, environ []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = environ
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), err, output)
-	}
-	return nil
-}
-
-// freeAddress is a loopback address that nobody listens at.
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-// fetch reads a small answer; anything but 200 is an error.
-func fetch(ctx context.Context, address string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answers %s: %s", address, response.Status, body)
-	}
-	return body, errors.Join(err, response.Body.Close())
-}
-
-// deleteIndices removes the run's search indices by name: a wildcard may be forbidden.
-func deleteIndices(ctx context.Context, elastic, prefix string) error {
-	body, err := fetch(ctx, elastic+"/_cat/indices/"+prefix+"*?format=json&h=index&expand_wildcards=all")
-	if err != nil {
-		return err
-	}
-	var indices []struct{ Index string }
-	if err := json.Unmarshal(body, &indices); err != nil {
-		return err
-	}
-	var failures []error
-	for _, i := range indices {
-		failures = append(failures, call(ctx, http.MethodDelete, elastic+"/"+i.Index, nil))
-	}
-	return errors.Join(failures...)
+	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -316,29 +315,9 @@ func (s *stand) openReplicas(ctx context.Context, count int) (err error) {
 	return nil
 }
 
-// deleteIndices removes the run's search indices by name: a wildcard may be forbidden.
+// deleteIndices removes what the run has put into Elasticsearch.
 func deleteIndices(elastic, prefix string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	body, err := rig.Fetch(ctx, elastic+"/_cat/indices/"+prefix+"*?format=json&h=index&expand_wildcards=all")
-	if err != nil {
-		return err
-	}
-	var indices []struct{ Index string }
-	if err := json.Unmarshal(body, &indices); err != nil {
-		return err
-	}
-	var failures []error
-	for _, i := range indices {
-		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, elastic+"/"+i.Index, nil)
-		if err != nil {
-			return err
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err == nil {
-			err = response.Body.Close()
-		}
-		failures = append(failures, err)
-	}
-	return errors.Join(failures...)
+	return rig.DeleteIndices(ctx, elastic, prefix)
 }
