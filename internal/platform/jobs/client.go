@@ -57,6 +57,7 @@ func New(c Config) (*Client, error) {
 		Workers:                     c.Registry.workers,
 		PeriodicJobs:                c.Registry.periodic,
 		JobTimeout:                  defaultTimeout,
+		RetryPolicy:                 &retryPolicy{},
 		RescueStuckJobsAfter:        rescueAfter,
 		CompletedJobRetentionPeriod: keepDone,
 		CancelledJobRetentionPeriod: keepDone,

@@ -30,7 +30,7 @@ func NewRegistry() *Registry {
 }
 
 // Handle does work for jobs of A's kind. It may be called again for a job whose end was not recorded, so work must be
-// safe to repeat. An error tries again later, with pauses that grow from a second to hours. It panics when the kind has
+// safe to repeat. An error tries again later, within a minute at first, then with pauses that grow to hours. It panics when the kind has
 // work already.
 func Handle[A Args](r *Registry, work func(ctx context.Context, args A) error) {
 	HandleFor(r, defaultTimeout, work)
