@@ -124,7 +124,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (b *balancer) forward(w http.ResponseWriter, r *http.Request) {
-	a := r.Context().Value(attemptKey{}).(*attempt)
+	a := r.Context().Value(attemptKey{}).(*attempt) //nolint:errcheck // nothing else is kept under this key
 	t := b.choose(a.tried)
 	if t == nil {
 		w.Header().Set(fromBalancer, "nobody is ready")

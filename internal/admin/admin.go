@@ -133,7 +133,7 @@ func (s *server) serveIndex(w http.ResponseWriter) {
 // gzip returns body compressed. Each file is compressed once per process, when it is first asked for.
 func (s *server) gzip(name string, body []byte) []byte {
 	once, _ := s.gzipped.LoadOrStore(name, sync.OnceValue(func() []byte { return compress(body) }))
-	return once.(func() []byte)()
+	return once.(func() []byte)() //nolint:errcheck // nothing else is stored there
 }
 
 func compress(body []byte) []byte {
