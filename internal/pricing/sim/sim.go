@@ -81,7 +81,6 @@ type article struct {
 // Engine is one run. It is safe for concurrent use.
 type Engine struct {
 	mu       sync.Mutex
-	run      string
 	articles map[string]*article
 }
 
@@ -129,12 +128,13 @@ func handle[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
 
 type nothing struct{}
 
-func (e *Engine) reset(in struct {
+// reset forgets everything. The name of the run is the caller's own and is not kept.
+func (e *Engine) reset(struct {
 	Run any `json:"run"`
 }) (nothing, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.run, e.articles = fmt.Sprint(in.Run), map[string]*article{}
+	e.articles = map[string]*article{}
 	return nothing{}, nil
 }
 
